@@ -1,0 +1,126 @@
+"""A case: what stages pass on, from the images read to the findings made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from medpipe.core.errors import ShapeError
+from medpipe.core.findings import Finding, FindingsRecord, QualityFlag
+from medpipe.core.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from medpipe.core.patient_record import PatientRecord
+    from medpipe.core.planar import Planar
+    from medpipe.core.slice_stack import SliceStack
+    from medpipe.core.volume import Volume
+
+    Image = Volume | SliceStack | Planar
+
+
+def _empty() -> MappingProxyType[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture drawn during the run.
+
+    Attributes:
+        name: File name without suffix, such as ``"mosaic_axial"``.
+        title: Heading in the report.
+        caption: What it shows and how to read it.
+        webp: The encoded picture.
+        alt: Words in its place for those who cannot see it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    webp: bytes
+    alt: str
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A label map on the grid of one image.
+
+    Attributes:
+        labels: ``(I, J, K)`` uint8 or uint16; 0 is background.
+        role: The image whose grid it lies on.
+        names: The structure of each label value.
+    """
+
+    labels: "npt.NDArray[np.integer[Any]]"
+    role: str
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One unit of work on its way through the stages; frozen, changed by ``with_``.
+
+    Attributes:
+        id: Study id or shard id (a keyed hash).
+        sources: Provenance of each image by role; stays when the images are dropped.
+        images: Volume, SliceStack or Planar by role.
+        masks: Label maps by name.
+        records: Patients of a record shard; empty for studies.
+        tables: Output tables by name.
+        findings: What stages found, in their order.
+        flags: What a reader of the results must know.
+        figures: Pictures drawn so far.
+    """
+
+    id: str
+    sources: Mapping[str, Source] = field(default_factory=_empty)
+    images: "Mapping[str, Image]" = field(default_factory=_empty)
+    masks: Mapping[str, Mask] = field(default_factory=_empty)
+    records: "tuple[PatientRecord, ...]" = ()
+    tables: "Mapping[str, pa.Table]" = field(default_factory=_empty)
+    findings: tuple[Finding, ...] = ()
+    flags: tuple[QualityFlag, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+    def with_(self, **changes: Any) -> "Case":
+        """Return a case with some fields replaced; mappings become read-only copies."""
+        frozen: dict[str, Any] = {
+            name: MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+            for name, value in changes.items()
+        }
+        return replace(self, **frozen)
+
+    def adding(
+        self,
+        *,
+        findings: tuple[Finding, ...] = (),
+        flags: tuple[QualityFlag, ...] = (),
+        figures: tuple[Figure, ...] = (),
+    ) -> "Case":
+        """Return a case with more findings, flags and figures.
+
+        Raises:
+            ShapeError: A finding or figure of that id exists already.
+        """
+        merged = replace(
+            self,
+            findings=self.findings + findings,
+            flags=self.flags + flags,
+            figures=self.figures + figures,
+        )
+        for kind, names in (
+            ("finding", [item.id for item in (*merged.findings, *merged.flags)]),
+            ("figure", [figure.name for figure in merged.figures]),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ShapeError(f"Each {kind} needs an id of its own", found=f"{sorted(twice)} twice")
+        return merged
+
+    def record(self) -> FindingsRecord:
+        """Return the findings record: flags first, then findings."""
+        return FindingsRecord(study=self.id, findings=(*self.flags, *self.findings))

@@ -1,0 +1,202 @@
+"""Settings: YAML files as data with line numbers, and the environment, each read once."""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+KeyPath = tuple[str | int, ...]
+
+MAX_FILE_BYTES: Final = 1_000_000
+"""A settings file is written by a person; anything larger is not one."""
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """Parsed settings and where each key stands.
+
+    Attributes:
+        name: File name for messages.
+        data: Plain mappings, sequences and scalars.
+        lines: Line (from 1) of each key path.
+    """
+
+    name: str
+    data: Any
+    lines: Mapping[KeyPath, int]
+
+    def place(self, path: KeyPath) -> str:
+        """Return ``file, line n`` of the closest key that is known."""
+        for length in range(len(path), -1, -1):
+            line = self.lines.get(path[:length])
+            if line is not None:
+                return f"{self.name}, line {line}"
+        return self.name
+
+
+def read_settings(path: Path) -> SettingsFile:
+    """Read a YAML file as data.
+
+    Raises:
+        SettingsError: It cannot be read, is no YAML, or uses tags, aliases or a key twice.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SettingsError(Code.E_SETTINGS, f"{path.name} is too large for a settings file")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            Code.E_SETTINGS, f"The settings file {path} cannot be read", found=_reason(error)
+        ) from error
+    return parse_settings(text, name=path.name)
+
+
+def parse_settings(text: str, *, name: str) -> SettingsFile:
+    """Parse YAML text as data; see :func:`read_settings`."""
+    lines: dict[KeyPath, int] = {}
+    try:
+        _refuse_aliases(text, name)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = None if node is None else _plain(node, (), lines, name)
+    except yaml.YAMLError as error:
+        mark: yaml.Mark | None = getattr(error, "problem_mark", None)
+        where = f"{name}, line {mark.line + 1}" if mark else name
+        problem = getattr(error, "problem", None) or str(error)
+        raise SettingsError(Code.E_SETTINGS, f"{where}: not valid YAML", found=problem) from error
+    return SettingsFile(name, data, lines)
+
+
+def validate_settings(model: type[ModelT], settings: SettingsFile, *, at: KeyPath = ()) -> ModelT:
+    """Build a typed model from parsed settings.
+
+    Args:
+        model: A pydantic model that forbids extra fields.
+        settings: The parsed file.
+        at: Where in the file the model's mapping stands.
+
+    Raises:
+        SettingsError: Names the line, the wrong key or value, and the nearest valid key.
+    """
+    data = settings.data
+    for key in at:
+        data = data[key]
+    if not isinstance(data, Mapping):
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"{settings.place(at)}: expected keys and values",
+            found=type(data).__name__,
+        )
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        _raise_first(error, model, settings, at)
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?`` for the closest choice, else the list of choices."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else f"Choose one of: {', '.join(known)}."
+
+
+def configuration_folder() -> Path:
+    """Return the user's folder for keys and settings (XDG base directory specification)."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "medpipe"
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _refuse_aliases(text: str, name: str) -> None:
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise SettingsError(
+                Code.E_SETTINGS,
+                f"{name}, line {_line_of(event)}: aliases are not allowed",
+                found=f"*{event.anchor}",
+                fix="Write the value out.",
+            )
+
+
+def _line_of(node: yaml.Node | yaml.Event) -> int:
+    return node.start_mark.line + 1 if node.start_mark else 0
+
+
+def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str) -> Any:
+    lines[path] = _line_of(node)
+    if isinstance(node, yaml.MappingNode):
+        return _plain_mapping(node, path, lines, name)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, index), lines, name) for index, item in enumerate(node.value)]
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"{name}, line {_line_of(node)}: tags are not allowed",
+            found=node.tag,
+            fix="Settings are plain data; nothing in them is executed.",
+        )
+    return yaml.SafeLoader("").construct_object(node)
+
+
+def _plain_mapping(node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int], name: str) -> Any:
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        if key in result:
+            raise SettingsError(
+                Code.E_SETTINGS,
+                f"{name}, line {_line_of(key_node)}: a key stands twice",
+                found=repr(key),
+                fix="Keep one of the two.",
+            )
+        result[key] = _plain(value_node, (*path, key), lines, name)
+        lines[(*path, key)] = _line_of(key_node)
+    return result
+
+
+def _raise_first(
+    error: ValidationError, model: type[BaseModel], settings: SettingsFile, at: KeyPath
+) -> NoReturn:
+    first = error.errors(include_url=False)[0]
+    path = (*at, *first["loc"])
+    where = settings.place(path)
+    key = str(first["loc"][-1]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"{where}: unknown key {key!r}",
+            fix=nearest(key, _fields_at(model, first["loc"][:-1])),
+        ) from error
+    if first["type"] == "missing":
+        raise SettingsError(Code.E_SETTINGS, f"{where}: the key {key!r} is missing") from error
+    raise SettingsError(
+        Code.E_SETTINGS,
+        f"{where}: {key!r} is not valid ({first['msg']})",
+        found=repr(first["input"]),
+    ) from error
+
+
+def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    current: Any = model
+    for key in path:
+        if not (isinstance(current, type) and issubclass(current, BaseModel)):
+            return []
+        field = current.model_fields.get(str(key))
+        annotation = field.annotation if field else None
+        arguments = [annotation, *getattr(annotation, "__args__", ())]
+        models = [item for item in arguments if isinstance(item, type) and issubclass(item, BaseModel)]
+        current = models[0] if models else None
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [field.alias or name for name, field in current.model_fields.items()]
+    return []

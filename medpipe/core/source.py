@@ -1,0 +1,87 @@
+"""Where an image came from: identifiers and geometry notes, without pixels."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from medpipe.core.codes import Code
+from medpipe.core.findings import Value
+
+
+class SourceKind(StrEnum):
+    """The file format an image was read from."""
+
+    DICOM = "dicom"
+    NIFTI = "nifti"
+    PICTURE = "picture"
+    MEMORY = "memory"
+
+
+class SopReference(Value):
+    """One DICOM instance, or one frame of it (``frame`` counts from 1, as DICOM does)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    frame: int | None = None
+
+
+class GeometryNote(Value):
+    """A flag raised while the geometry was proven, such as ``W_TILT``.
+
+    Attributes:
+        code: A ``W_`` code.
+        message: What was done, for people.
+        found: The value that was seen, with its unit.
+    """
+
+    code: Code
+    message: str
+    found: str = ""
+
+
+class GeometryCheck(Value):
+    """One proof of the geometry, as the report shows it.
+
+    Attributes:
+        name: What was checked, such as ``"slices evenly spaced"``.
+        passed: Whether it held.
+        found: The value that was seen, with its unit.
+        limit: The tolerance it was held against, with its unit.
+    """
+
+    name: str
+    passed: bool
+    found: str = ""
+    limit: str = ""
+
+
+class Source(Value):
+    """Provenance of one image.
+
+    Attributes:
+        kind: File format.
+        sha256: Hash over the bytes of all files, in the order of the slices.
+        study_uid: StudyInstanceUID; empty where the format has none.
+        series_uid: SeriesInstanceUID; empty where the format has none.
+        frame_of_reference_uid: FrameOfReferenceUID; empty where the format has none.
+        study_datetime: Date and time of the study as the header states them, ISO 8601; may be empty.
+        instances: The SOP instance of each slice, in slice order; empty for other formats.
+        acquisition: Technical facts of the header that identify nobody (allow-listed).
+        checks: Proofs of the geometry, passed or not.
+        notes: Flags raised while reading.
+    """
+
+    kind: SourceKind
+    sha256: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    frame_of_reference_uid: str = ""
+    study_datetime: str = ""
+    instances: tuple[SopReference, ...] = ()
+    acquisition: dict[str, str] = Field(default_factory=dict)
+    checks: tuple[GeometryCheck, ...] = ()
+    notes: tuple[GeometryNote, ...] = ()
+
+    def with_notes(self, *notes: GeometryNote) -> "Source":
+        """Return a copy with more notes."""
+        return self.model_copy(update={"notes": (*self.notes, *notes)})
