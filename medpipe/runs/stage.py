@@ -1,0 +1,107 @@
+"""The stage contract: what a class must offer to stand in a pipeline."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from medpipe.core.case import Case
+from medpipe.core.findings import Maker
+from medpipe.runs.unit import Unit
+
+
+class Resource(StrEnum):
+    """What a stage spends its time on; a worker overlaps stages of different kinds."""
+
+    IO = "io"
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Good(StrEnum):
+    """What flows between stages."""
+
+    VOLUME = "volume"
+    SLICES = "slices"
+    PLANAR = "planar"
+    RECORDS = "records"
+    MASKS = "masks"
+    FINDINGS = "findings"
+    FIGURES = "figures"
+    TABLES = "tables"
+
+
+INPUTS = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR, Good.RECORDS})
+"""Goods of which a stage names the alternatives that it can work on."""
+
+
+class Params(BaseModel):
+    """Base of a stage's parameters: flat, typed, each with a description.
+
+    The fields are the keys of a pipeline file, the options of the stage's shell command and its
+    documentation at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage may use besides the case.
+
+    Attributes:
+        device: ``"cpu"`` or ``"cuda:N"``.
+        seed: Seed of this unit, derived from the run's seed and the unit's id.
+        scratch: Folder for temporary files, removed after the unit; only the runner publishes.
+        unit: The unit of work: its inputs by role.
+    """
+
+    device: str
+    seed: int
+    scratch: Path
+    unit: Unit
+
+
+class Stage(ABC):
+    """One step of a pipeline.
+
+    A subclass sets the class variables, keeps heavy imports inside ``open`` and holds no state of a
+    case. ``__call__`` returns a new case and changes nothing of the old one.
+
+    Attributes:
+        name: As pipeline files and the shell say it.
+        version: Raised whenever results change; part of the stage key.
+        resource: What it spends its time on. ``IO`` stages stand first.
+        takes: Inputs it can work on (the pipeline may carry any subset), and other goods it needs.
+        gives: Goods it adds.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    resource: ClassVar[Resource]
+    takes: ClassVar[frozenset[Good]]
+    gives: ClassVar[frozenset[Good]]
+    params_type: ClassVar[type[Params]] = Params
+
+    def open(self, device: str) -> None:  # noqa: B027  # optional hook
+        """Import libraries and load models, once a worker."""
+
+    @abstractmethod
+    def __call__(self, case: Case, context: StageContext) -> Case:
+        """Return the case with what this stage adds.
+
+        Raises:
+            RefusedError: The data is at fault; the study is refused.
+            StageError: The work failed; it may be retried.
+        """
+
+    def document(self, case: Case, folder: Path, context: StageContext) -> None:  # noqa: B027  # optional hook
+        """Add documents to the study folder, which is complete but not yet published."""
+
+    @property
+    def maker(self) -> Maker:
+        """Name and version for the findings of this stage."""
+        return Maker(name=self.name, version=self.version)

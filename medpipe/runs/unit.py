@@ -1,0 +1,46 @@
+"""A unit of work: one study, or one shard of patient records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from medpipe.core.errors import RefusedError
+from medpipe.core.source import GeometryNote
+from medpipe.io.series import Form, Series
+
+
+@dataclass(frozen=True)
+class Input:
+    """One image of a study, chosen for a role of the pipeline.
+
+    Attributes:
+        series: What to read.
+        forms: Values it may be read into, best first.
+        modality: Assumed where the file states none; empty to leave it open.
+    """
+
+    series: Series
+    forms: tuple[Form, ...]
+    modality: str = ""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What the runner hands to a worker.
+
+    Attributes:
+        id: Study id or shard id: a keyed hash that is safe as a file name.
+        label: First relative path, for people.
+        inputs: Images by role; empty for record shards.
+        files: Absolute paths of a record shard; empty for studies.
+        notes: What was decided while choosing, such as series set aside.
+        refusal: Why no work is possible, where that is known already.
+        fingerprint: Hash over names, sizes and times of the files: whether the input changed.
+    """
+
+    id: str
+    label: str
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    notes: tuple[GeometryNote, ...] = ()
+    refusal: RefusedError | None = None
+    fingerprint: str = ""
