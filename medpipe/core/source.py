@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from medpipe.core.codes import Code
-from medpipe.core.findings import Value
+from medpipe.core.findings import Maker, QualityFlag, Value, flag
 
 
 class SourceKind(StrEnum):
@@ -85,3 +85,16 @@ class Source(Value):
     def with_notes(self, *notes: GeometryNote) -> "Source":
         """Return a copy with more notes."""
         return self.model_copy(update={"notes": (*self.notes, *notes)})
+
+
+def flags_of_notes(notes: tuple[GeometryNote, ...], *, source: str, maker: Maker) -> tuple[QualityFlag, ...]:
+    """Turn notes into quality flags; several of one code get a number."""
+    seen: dict[Code, int] = {}
+    flags = []
+    for note in notes:
+        count = seen[note.code] = seen.get(note.code, 0) + 1
+        suffix = str(count) if count > 1 else ""
+        flags.append(
+            flag(note.code, note.message, found=note.found, source=source, made_by=maker, suffix=suffix)
+        )
+    return tuple(flags)

@@ -20,6 +20,7 @@ PROVENANCE: Final = "provenance.json"
 FIGURES: Final = "figures"
 FIGURE_LIST: Final = "figures/figures.json"
 MASKS: Final = "masks"
+MASK_LIST: Final = "masks/masks.json"
 TABLES: Final = "tables"
 REPORT: Final = "report.html"
 

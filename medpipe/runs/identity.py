@@ -1,0 +1,149 @@
+"""Study and patient ids: keyed hashes, so that no identifier reaches a path or a page."""
+
+import csv
+import hashlib
+import hmac
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import MachineError, SettingsError
+from medpipe.core.settings import configuration_folder
+from medpipe.io.atomic import write_bytes
+from medpipe.io.series import Study
+
+KEY_BYTES: Final = 32
+ID_DIGITS: Final = 20
+"""Hexadecimal digits of an id: 80 bits, so that a million studies do not collide."""
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Names(StrEnum):
+    """How studies are named."""
+
+    HASHED = "hashed"
+    ORIGINAL = "original"
+    """For data that is already de-identified: file or BIDS names, sanitised, with a short hash."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Derives ids from a secret key.
+
+    Attributes:
+        key: Secret; equal keys give equal ids.
+        names: How studies are named.
+    """
+
+    key: bytes
+    names: Names = Names.HASHED
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that tells keys apart without telling the key."""
+        return self._digest("key", "fingerprint")
+
+    def study_id(self, study: Study) -> str:
+        """Return the id of a study: ``st-`` and a keyed hash of its UID or content."""
+        digest = self._digest("study", study.uid)
+        if self.names is Names.ORIGINAL:
+            stem = _UNSAFE.sub("-", study.name or Path(study.paths[0]).name.split(".")[0]).strip("-.")[:60]
+            return f"{stem}-{digest[:8]}" if stem else f"st-{digest}"
+        return f"st-{digest}"
+
+    def patient_id(self, patient: str) -> str:
+        """Return the id of a patient; empty where the header names none."""
+        return f"pt-{self._digest('patient', patient)}" if patient else ""
+
+    def _digest(self, purpose: str, text: str) -> str:
+        message = f"{purpose}\0{text}".encode("utf-8", "surrogateescape")
+        return hmac.new(self.key, message, hashlib.sha256).hexdigest()[:ID_DIGITS]
+
+
+def load_key(path: Path | None = None) -> bytes:
+    """Return the secret key, made on first use.
+
+    Args:
+        path: Key file; the user's configuration folder when None.
+
+    Raises:
+        SettingsError: The named file is missing or too short.
+        MachineError: The key cannot be written.
+    """
+    if path is not None:
+        return _read_key(path)
+    default = configuration_folder() / "key"
+    try:
+        default.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(default, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read_key(default)
+    except OSError as error:
+        raise MachineError(
+            Code.E_DISK,
+            f"The key cannot be written to {default}",
+            found=error.strerror or "",
+            fix="Name a key file with --key, or set XDG_CONFIG_HOME to a folder that can be written.",
+        ) from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(KEY_BYTES) + "\n")
+    return _read_key(default)
+
+
+def mapping_csv(studies: Iterable[tuple[str, Study]], identity: Identity) -> str:
+    """Return the table that leads from ids back to identifiers; keep it as secret as the scans."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["study_id", "patient_id", "study_uid", "patient", "num_files", "first_path"])
+    for study_id, study in studies:
+        row = [
+            study_id,
+            identity.patient_id(study.patient),
+            study.uid,
+            study.patient,
+            str(len(study.paths)),
+            study.paths[0] if study.paths else "",
+        ]
+        writer.writerow([_cell(value) for value in row])
+    return buffer.getvalue()
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read (mode 0600)."""
+    write_bytes(path, text.encode("utf-8", "replace"))
+    path.chmod(0o600)
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"The key file {path} cannot be read",
+            found=getattr(error, "strerror", None) or "bytes that are no text",
+            fix="Name another file with --key, or leave --key out to use your own key.",
+        ) from error
+    if len(text) < KEY_BYTES:
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"The key file {path} is too short",
+            found=f"{len(text)} characters, at least {KEY_BYTES} are needed",
+            fix="Make one with: python -c 'import secrets; print(secrets.token_hex(32))'.",
+        )
+    return text.encode("ascii")
+
+
+def _cell(text: str) -> str:
+    """Keep spreadsheets from reading a header field as a formula."""
+    clean = text.replace("\0", "")
+    return f"'{clean}" if clean.startswith(_FORMULA_STARTS) else clean

@@ -1,0 +1,91 @@
+"""How a unit ended: its final state, from the case it became or the error it met."""
+
+import errno
+from dataclasses import dataclass
+from typing import Final
+
+from medpipe.core.case import Case
+from medpipe.core.codes import Code
+from medpipe.core.errors import MedpipeError, RefusedError, StageError
+from medpipe.core.findings import Measurement, QualityFlag
+from medpipe.runs.state import Quantity, Reason, State
+
+_MAX_COHORT_VALUES: Final = 8
+"""Measurements a unit hands to the cohort page; its own page shows all."""
+
+_DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT})
+"""With these no other study can be written either."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a unit ended.
+
+    Attributes:
+        state: Final state.
+        reasons: Flags, or why it was refused or failed.
+        stage: Stage at which it was refused or failed.
+        machine_fault: Whether the whole run must stop (disk full).
+        seconds: Time in its stages and in writing.
+        modality: Of its first image.
+        num_images: Images in its roles.
+        values: Measured values for the cohort page.
+    """
+
+    state: State
+    reasons: tuple[Reason, ...] = ()
+    stage: str = ""
+    machine_fault: bool = False
+    seconds: float = 0.0
+    modality: str = ""
+    num_images: int = 0
+    values: tuple[Quantity, ...] = ()
+
+
+def finished(case: Case) -> Outcome:
+    """Return the outcome of a case that went through all stages."""
+    values = [
+        Quantity(name=item.name, value=item.value, unit=item.unit)
+        for item in case.findings
+        if isinstance(item, Measurement)
+    ]
+    modalities = [image.modality for image in case.images.values()]
+    return Outcome(
+        state=State.FLAGGED if case.flags else State.DONE,
+        reasons=tuple(Reason(code=item.flag, message=_flag_text(item)) for item in case.flags),
+        modality=modalities[0] if modalities else "",
+        num_images=len(case.images),
+        values=tuple(values[:_MAX_COHORT_VALUES]),
+    )
+
+
+def outcome_of_error(error: Exception, stage: str) -> Outcome:
+    """Return the outcome of an error: refused when the data is at fault, else failed."""
+    known = _as_medpipe_error(error, stage)
+    return Outcome(
+        state=State.REFUSED if isinstance(known, RefusedError) else State.FAILED,
+        reasons=(Reason(code=known.code, message=str(known)),),
+        stage=stage,
+        machine_fault=known.code is Code.E_DISK,
+    )
+
+
+def _as_medpipe_error(error: Exception, stage: str) -> MedpipeError:
+    if isinstance(error, MedpipeError):
+        return error
+    if isinstance(error, MemoryError):
+        return StageError(Code.E_MEMORY, "There was not enough memory", fix="Use fewer workers.")
+    if isinstance(error, OSError):
+        code = Code.E_DISK if error.errno in _DISK_ERRNOS else Code.E_UNREADABLE
+        # The text of an OSError holds a path, which may hold a name: only its reason is passed on.
+        return StageError(code, "The operating system refused", found=error.strerror or type(error).__name__)
+    return StageError(
+        Code.E_STAGE,
+        f"The stage {stage!r} raised an unexpected error",
+        found=type(error).__name__,
+        fix="See the run's logs folder, and please report it.",
+    )
+
+
+def _flag_text(item: QualityFlag) -> str:
+    return f"{item.message} ({item.found})" if item.found else item.message

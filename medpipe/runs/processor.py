@@ -1,0 +1,213 @@
+"""The processor: takes one unit through all stages and publishes its study folder."""
+
+import hashlib
+import logging
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from medpipe.core.case import Case
+from medpipe.core.codes import Code
+from medpipe.core.errors import RefusedError, StageError
+from medpipe.core.findings import Maker
+from medpipe.core.source import flags_of_notes
+from medpipe.io.atomic import publish_folder
+from medpipe.io.study_folder import Gift, Provenance, StageRecord, StudyFolder
+from medpipe.io.study_writer import write_study
+from medpipe.runs.outcome import Outcome, finished, outcome_of_error
+from medpipe.runs.pipeline import Pipeline, StageSpec
+from medpipe.runs.reuse import find_reusable, reuse_stage
+from medpipe.runs.stage import Resource, Stage, StageContext
+from medpipe.runs.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+_RUNNER: Final = Maker(name="runner", version="1")
+
+
+@dataclass(frozen=True)
+class ProcessorSettings:
+    """What a processor needs besides its units.
+
+    Attributes:
+        pipeline: The checked pipeline.
+        studies: Folder of finished study folders.
+        work: Folder of unfinished ones, on the same file system.
+        device: ``"cpu"`` or ``"cuda:N"``.
+        seed: Seed of the run.
+        durable: Whether finished folders survive a power cut.
+        checkpoint_after_s: A reusable stage that took longer leaves its result for a resume.
+        provenance: Name of the pipeline and versions, without stages.
+    """
+
+    pipeline: Pipeline
+    studies: Path
+    work: Path
+    device: str
+    seed: int
+    provenance: Provenance
+    durable: bool = False
+    checkpoint_after_s: float = 2.0
+
+
+@dataclass
+class InFlight:
+    """A unit on its way: mutable, owned by one thread at a time."""
+
+    unit: Unit
+    context: StageContext
+    case: Case
+    position: int = 0
+    key: str = ""
+    records: list[StageRecord] = field(default_factory=list)
+    seconds: float = 0.0
+    outcome: Outcome | None = None
+
+
+class Processor:
+    """Runs units through a pipeline in three steps that may overlap: read, compute, publish."""
+
+    def __init__(self, settings: ProcessorSettings) -> None:
+        self._settings = settings
+        self._stages: list[Stage] = [spec.make() for spec in settings.pipeline.stages]
+        kinds = [stage.resource is Resource.IO for stage in self._stages]
+        self._num_reading = kinds.index(False) if False in kinds else len(kinds)
+
+    def open(self) -> None:
+        """Import libraries and load models."""
+        for stage in self._stages:
+            stage.open(self._settings.device)
+
+    def process(self, unit: Unit) -> Outcome:
+        """Take one unit through all steps in this thread."""
+        work = self.read(unit)
+        self.compute(work)
+        return self.publish(work)
+
+    def read(self, unit: Unit) -> InFlight:
+        """Run the stages that read files; errors end up in the outcome."""
+        seed = int.from_bytes(hashlib.sha256(f"{self._settings.seed}/{unit.id}".encode()).digest()[:4])
+        scratch = self._settings.work / f"{unit.id}.{uuid.uuid4().hex[:8]}"
+        scratch.mkdir(parents=True)
+        context = StageContext(self._settings.device, seed, scratch, unit)
+        case = Case(unit.id).adding(flags=flags_of_notes(unit.notes, source="", maker=_RUNNER))
+        work = InFlight(unit, context, case)
+        if unit.refusal is not None:
+            work.outcome = outcome_of_error(unit.refusal, "index")
+            return work
+        self._run_stages(work, self._num_reading)
+        return work
+
+    def compute(self, work: InFlight) -> None:
+        """Run the remaining stages; errors end up in the outcome."""
+        self._run_stages(work, len(self._stages))
+
+    def publish(self, work: InFlight) -> Outcome:
+        """Write the study folder beside, check it, move it into place; return how the unit ended."""
+        if work.outcome is None:
+            with _faults_noted(work, "publish"):
+                self._write_study(work)
+                work.outcome = finished(work.case)
+        shutil.rmtree(work.context.scratch, ignore_errors=True)
+        assert work.outcome is not None
+        return replace(work.outcome, seconds=work.seconds)
+
+    def _run_stages(self, work: InFlight, end: int) -> None:
+        while work.outcome is None and work.position < end:
+            spec = self._settings.pipeline.stages[work.position]
+            with _faults_noted(work, spec.name):
+                self._run_stage(work, self._stages[work.position], spec)
+                work.position += 1
+
+    def _run_stage(self, work: InFlight, stage: Stage, spec: StageSpec) -> None:
+        started = time.monotonic()
+        before = work.case
+        if stage.resource is Resource.IO:
+            # What was read is known only afterwards: keys rest on content, not on names and times.
+            work.case = stage(work.case, work.context)
+            work.key = spec.key(work.key or _content_key(work))
+        else:
+            work.key = spec.key(work.key or _content_key(work))
+            saved = find_reusable(self._saved_folders(work.unit), work.key)
+            work.case = reuse_stage(*saved, work.case) if saved else stage(work.case, work.context)
+        work.records.append(
+            StageRecord(
+                stage=spec.name,
+                version=spec.version,
+                key=work.key,
+                params=spec.params.model_dump(mode="json"),
+                gave=_gift(before, work.case),
+            )
+        )
+        is_slow = time.monotonic() - started > self._settings.checkpoint_after_s
+        if is_slow and stage.resource is not Resource.IO:
+            self._write_checkpoint(work)
+
+    def _saved_folders(self, unit: Unit) -> tuple[Path, ...]:
+        return self._settings.work / unit.id, self._settings.studies / unit.id
+
+    def _write_checkpoint(self, work: InFlight) -> None:
+        """Leave what the stages gave so far where a resume finds it."""
+        staged = self._write_beside(work, "checkpoint")
+        publish_folder(staged, self._settings.work / work.unit.id, durable=self._settings.durable)
+
+    def _write_study(self, work: InFlight) -> None:
+        staged = self._write_beside(work, "study")
+        for stage in self._stages:
+            stage.document(work.case, staged, work.context)
+        _check(staged, work.case)
+        publish_folder(staged, self._settings.studies / work.unit.id, durable=self._settings.durable)
+        shutil.rmtree(self._settings.work / work.unit.id, ignore_errors=True)
+
+    def _write_beside(self, work: InFlight, name: str) -> Path:
+        staged = work.context.scratch / name
+        staged.mkdir()
+        provenance = self._settings.provenance.model_copy(update={"stages": tuple(work.records)})
+        write_study(staged, work.case, provenance)
+        return staged
+
+
+@contextmanager
+def _faults_noted(work: InFlight, stage: str) -> Iterator[None]:
+    """Turn any fault of one unit into its outcome, so that the others go on."""
+    started = time.monotonic()
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, RefusedError):
+            logger.exception("unit %s, stage %s", work.unit.id, stage)
+        work.outcome = outcome_of_error(error, stage)
+    finally:
+        work.seconds += time.monotonic() - started
+
+
+def _content_key(work: InFlight) -> str:
+    parts = [work.unit.id, *(f"{role}:{source.sha256}" for role, source in sorted(work.case.sources.items()))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _gift(before: Case, after: Case) -> Gift:
+    """Name what a stage added."""
+
+    def new(old: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
+        return tuple(name for name in now if name not in old)
+
+    return Gift(
+        findings=tuple(item.id for item in after.findings[len(before.findings) :]),
+        flags=tuple(item.id for item in after.flags[len(before.flags) :]),
+        figures=tuple(figure.name for figure in after.figures[len(before.figures) :]),
+        masks=new(before.masks, after.masks),
+        tables=new(before.tables, after.tables),
+    )
+
+
+def _check(folder: Path, case: Case) -> None:
+    """Read the written folder back before it is published."""
+    study = StudyFolder(folder)
+    if study.findings != case.record() or set(study.source.images) != set(case.images):
+        raise StageError(Code.E_STAGE, "The written study folder does not hold what was to be written")

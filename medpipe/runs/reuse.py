@@ -1,0 +1,71 @@
+"""Reuse of finished stages: what a stage gave is taken from a saved study folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from medpipe.core.case import Case, Figure, Mask
+from medpipe.core.errors import RefusedError
+from medpipe.core.findings import QualityFlag
+from medpipe.io.nifti import read_label_map
+from medpipe.io.study_folder import MASK_LIST, MASKS, TABLES, MaskList, StageRecord, StudyFolder
+
+
+def find_reusable(folders: Iterable[Path], key: str) -> tuple[StudyFolder, StageRecord] | None:
+    """Return the folder and record of a stage that ran with this key; None where none did."""
+    for path in folders:
+        if not path.is_dir():
+            continue
+        folder = StudyFolder(path)
+        try:
+            records = folder.provenance.stages
+        except RefusedError:
+            continue
+        for record in records:
+            if record.key == key:
+                return folder, record
+    return None
+
+
+def reuse_stage(folder: StudyFolder, record: StageRecord, case: Case) -> Case:
+    """Return the case with what the stage gave when it ran."""
+    gave = record.gave
+    saved = {finding.id: finding for finding in folder.findings.findings}
+    entries = {entry.name: entry for entry in folder.figures}
+    figures = tuple(
+        Figure(
+            name=name,
+            title=entries[name].title,
+            caption=entries[name].caption,
+            webp=folder.figure_bytes(entries[name]),
+            alt=entries[name].alt,
+        )
+        for name in gave.figures
+    )
+    case = case.adding(
+        findings=tuple(saved[name] for name in gave.findings),
+        flags=tuple(item for name in gave.flags if isinstance(item := saved[name], QualityFlag)),
+        figures=figures,
+    )
+    if gave.masks:
+        case = case.with_(masks={**case.masks, **_read_masks(folder.path, gave.masks)})
+    if gave.tables:
+        case = case.with_(tables={**case.tables, **_read_tables(folder.path, gave.tables)})
+    return case
+
+
+def _read_masks(folder: Path, names: tuple[str, ...]) -> dict[str, Mask]:
+    listed = MaskList.model_validate_json((folder / MASK_LIST).read_bytes()).masks
+    return {
+        name: Mask(
+            labels=read_label_map(folder / MASKS / f"{name}.nii.gz"),
+            role=listed[name].role,
+            names=listed[name].names,
+        )
+        for name in names
+    }
+
+
+def _read_tables(folder: Path, names: tuple[str, ...]) -> dict[str, object]:
+    import pyarrow.parquet
+
+    return {name: pyarrow.parquet.read_table(folder / TABLES / f"{name}.parquet") for name in names}
