@@ -18,7 +18,7 @@ OBLIQUE_DEGREES: Final = (17.0, 9.0)
 MR_SCALE: Final = 1000.0
 """Template values lie in [0, 1]; a scanner stores integers."""
 
-_OBLIQUE_SHAPE: Final = (152, 188, 86)
+_OBLIQUE_SHAPE: Final = (160, 188, 86)
 _OBLIQUE_SPACING: Final = (1.0, 1.0, 2.0)
 _BRAIN_CENTRE_MM: Final = (0.0, -17.0, 7.0)
 """Middle of the template's brain."""
