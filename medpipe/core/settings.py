@@ -114,6 +114,11 @@ def configuration_folder() -> Path:
     return Path(base) / "medpipe"
 
 
+def environment_with(**changes: str) -> dict[str, str]:
+    """Return this process's environment with changes, for a process that it starts."""
+    return {**os.environ, **changes}
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 

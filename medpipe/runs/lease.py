@@ -34,7 +34,7 @@ class Leases:
         """Take the lease of a unit; False where a live process holds it."""
         path = self._path(unit_id)
         if not self._create(path):
-            if not self._is_stale(path):
+            if not _is_stale(path):
                 return False
             _remove_exactly(path)
             if not self._create(path):
@@ -73,17 +73,6 @@ class Leases:
             written.unlink()
         return True
 
-    def _is_stale(self, path: Path) -> bool:
-        try:
-            age_s = _folder_clock(path.parent) - path.stat().st_mtime
-            holder = _read_holder(path)
-        except FileNotFoundError:
-            return True
-        if holder.get("host") == socket.gethostname():
-            pid = int(holder.get("pid", 0))
-            return pid == 0 or _birth(pid) != holder.get("born")
-        return age_s > EXPIRY_S
-
     def _keep_fresh(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
             with self._lock:
@@ -93,6 +82,23 @@ class Leases:
                     os.utime(path)
                 except FileNotFoundError:
                     continue
+
+
+def is_held(folder: Path, unit_id: str) -> bool:
+    """Whether a live process holds the lease of a unit."""
+    path = folder / f"{unit_id}.lease"
+    return path.exists() and not _is_stale(path)
+
+
+def _is_stale(path: Path) -> bool:
+    try:
+        age_s = _folder_clock(path.parent) - path.stat().st_mtime
+        holder = _read_holder(path)
+    except FileNotFoundError:
+        return True
+    if holder.get("host") == socket.gethostname():
+        return _birth(int(holder.get("pid", 0))) != holder.get("born")
+    return age_s > EXPIRY_S
 
 
 def _read_holder(path: Path) -> dict[str, Any]:

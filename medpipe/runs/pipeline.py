@@ -115,6 +115,10 @@ class Pipeline:
             ],
         }
 
+    def key(self) -> str:
+        """Return a hash over all settings: which pipeline a finished study belongs to."""
+        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()[:32]
+
     def changed_stages(self, old: Mapping[str, Any]) -> tuple[str, ...]:
         """Name what differs from the resolved settings of an older run."""
         new = self.resolved()

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -10,11 +10,10 @@ from typing import Final
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError
+from medpipe.runs.messages import ProcessorSettings, Ready, StepBegan, StepEnded, UnitEnded
 from medpipe.runs.outcome import Outcome
-from medpipe.runs.processor import ProcessorSettings
 from medpipe.runs.state import Reason, State
 from medpipe.runs.unit import Unit
-from medpipe.runs.worker import Ready, StepBegan, StepEnded, UnitEnded
 from medpipe.runs.worker_process import Inside, WorkerProcess, start_worker
 
 UNITS_INSIDE: Final = 3
@@ -33,7 +32,6 @@ class PoolSettings:
         logs: Folder of the workers' logs.
         time_limit_s: Longest time that the steps of a unit may take; None for no limit.
         max_attempts: How often a unit is begun before it counts as failed.
-        environment: Environment of the workers.
     """
 
     devices: Sequence[str]
@@ -41,7 +39,6 @@ class PoolSettings:
     logs: Path
     time_limit_s: float | None
     max_attempts: int
-    environment: Mapping[str, str]
 
 
 Begun = Callable[[Unit, int, str], bool]
@@ -96,7 +93,6 @@ class WorkerPool:
             number=number,
             threads=self._settings.threads,
             log=self._settings.logs / f"worker-{os.getpid()}-{number}.log",
-            environment=self._settings.environment,
         )
 
     def _hand_out(self) -> None:

@@ -17,10 +17,11 @@ from medpipe.core.errors import RefusedError, StageError
 from medpipe.core.findings import Maker
 from medpipe.core.source import flags_of_notes
 from medpipe.io.atomic import publish_folder
-from medpipe.io.study_folder import Gift, Provenance, StageRecord, StudyFolder
+from medpipe.io.study_folder import Gift, StageRecord, StudyFolder
 from medpipe.io.study_writer import write_study
+from medpipe.runs.messages import ProcessorSettings
 from medpipe.runs.outcome import Outcome, finished, outcome_of_error
-from medpipe.runs.pipeline import Pipeline, StageSpec
+from medpipe.runs.pipeline import StageSpec
 from medpipe.runs.reuse import find_reusable, reuse_stage
 from medpipe.runs.stage import Resource, Stage, StageContext
 from medpipe.runs.unit import Unit
@@ -28,31 +29,6 @@ from medpipe.runs.unit import Unit
 logger = logging.getLogger(__name__)
 
 _RUNNER: Final = Maker(name="runner", version="1")
-
-
-@dataclass(frozen=True)
-class ProcessorSettings:
-    """What a processor needs besides its units.
-
-    Attributes:
-        pipeline: The checked pipeline.
-        studies: Folder of finished study folders.
-        work: Folder of unfinished ones, on the same file system.
-        device: ``"cpu"`` or ``"cuda:N"``.
-        seed: Seed of the run.
-        durable: Whether finished folders survive a power cut.
-        checkpoint_after_s: A reusable stage that took longer leaves its result for a resume.
-        provenance: Name of the pipeline and versions, without stages.
-    """
-
-    pipeline: Pipeline
-    studies: Path
-    work: Path
-    device: str
-    seed: int
-    provenance: Provenance
-    durable: bool = False
-    checkpoint_after_s: float = 2.0
 
 
 @dataclass

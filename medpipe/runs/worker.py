@@ -11,42 +11,14 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from medpipe.runs.outcome import Outcome
-from medpipe.runs.processor import InFlight, Processor, ProcessorSettings
+from medpipe.runs.messages import ProcessorSettings, Ready, StepBegan, StepEnded, UnitEnded
+from medpipe.runs.processor import InFlight, Processor
 from medpipe.runs.unit import Unit
 
 _NO_MORE: Final = None
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The worker has imported its libraries and loaded its models."""
-
-
-@dataclass(frozen=True)
-class StepBegan:
-    """A step of a unit has begun."""
-
-    unit_id: str
-
-
-@dataclass(frozen=True)
-class StepEnded:
-    """A step of a unit has ended; another may follow."""
-
-    unit_id: str
-
-
-@dataclass(frozen=True)
-class UnitEnded:
-    """A unit has come to its end."""
-
-    unit_id: str
-    outcome: Outcome
 
 
 class Worker:

@@ -4,13 +4,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from medpipe.runs.processor import ProcessorSettings
+from medpipe.core.settings import environment_with
+from medpipe.runs.messages import ProcessorSettings
 from medpipe.runs.unit import Unit
 
 _LOG_TAIL_BYTES: Final = 2000
@@ -89,7 +89,6 @@ def start_worker(
     number: int,
     threads: int,
     log: Path,
-    environment: Mapping[str, str],
 ) -> WorkerProcess:
     """Start a worker.
 
@@ -98,7 +97,6 @@ def start_worker(
         number: Its number, kept when it is replaced.
         threads: Threads that libraries may use inside.
         log: File that its output is appended to.
-        environment: Its environment.
     """
     ours, theirs = socket.socketpair()
     with theirs, log.open("ab") as file:
@@ -108,7 +106,7 @@ def start_worker(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env={**environment, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
+            env=environment_with(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)),
             # Ctrl-C reaches the whole terminal group; only the run decides how workers end.
             start_new_session=True,
         )

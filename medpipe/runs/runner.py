@@ -1,0 +1,306 @@
+"""The runner: takes every study of a tree through a pipeline, and goes on where a run stopped."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import RefusedError, SettingsError
+from medpipe.core.settings import SettingsFile
+from medpipe.io.atomic import sweep_leftovers
+from medpipe.io.study_folder import Provenance
+from medpipe.io.tree import index_tree
+from medpipe.runs.book import Progress, StateBook
+from medpipe.runs.cohort import write_cohort_pages
+from medpipe.runs.device import choose_devices
+from medpipe.runs.identity import Identity, Names, load_key, mapping_csv, write_secret
+from medpipe.runs.lease import Leases, now_iso
+from medpipe.runs.messages import ProcessorSettings
+from medpipe.runs.options import RunOptions
+from medpipe.runs.outcome import outcome_of_error
+from medpipe.runs.pipeline import Pipeline, build_pipeline, read_pipeline
+from medpipe.runs.plan import Plan, plan_units
+from medpipe.runs.pool import PoolSettings, WorkerPool
+from medpipe.runs.run_folder import (
+    ListedUnit,
+    RunFolder,
+    RunListing,
+    RunRecord,
+    check_continuation,
+    library_versions,
+    medpipe_version,
+)
+from medpipe.runs.state import State, UnitState
+from medpipe.runs.summary import RunSummary, summarise
+from medpipe.runs.unit import Unit
+
+
+def plan(
+    pipeline: str | Path | Pipeline,
+    inputs: Sequence[Path],
+    *,
+    options: RunOptions | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Plan:
+    """Index the inputs and say what a run would do, without writing anything but the user's key."""
+    options = options or RunOptions()
+    resolved = _resolve(pipeline, overrides)
+    return _plan(resolved, inputs, options, Identity(load_key(options.key), options.names), progress)
+
+
+def run(
+    pipeline: str | Path | Pipeline,
+    inputs: Sequence[Path],
+    output: Path,
+    *,
+    options: RunOptions | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> RunSummary:
+    """Take every study of the inputs through a pipeline.
+
+    Studies that are finished are left alone, so the same call again goes on where it stopped.
+
+    Args:
+        pipeline: Name, file, or a pipeline that was read already.
+        inputs: Files and folders; nothing in them is changed.
+        output: Run folder, made when it does not exist.
+        options: How to work.
+        overrides: ``stage.key=value``.
+        progress: Called as the work goes on.
+
+    Returns:
+        Where the run stands at the end.
+
+    Raises:
+        SettingsError: The pipeline or options are wrong, or the folder belongs to another run.
+        MachineError: The disk is full, the device is absent, a worker cannot start.
+    """
+    options = options or RunOptions()
+    resolved = _resolve(pipeline, overrides)
+    devices = choose_devices(options.device, options.workers)
+    identity = Identity(load_key(options.key), options.names)
+    folder = RunFolder(output, durable=options.durable)
+    record = _record(resolved, inputs, options, identity, devices)
+    if folder.exists():
+        check_continuation(record, folder.read_record(), resolved, update=options.update)
+    planned = _plan(resolved, inputs, options, identity, progress)
+    folder.create()
+    folder.write_record(record)
+    listing = _write_listing(folder, planned, identity)
+    try:
+        _work(_Job(folder, resolved, planned, options, devices, listing, progress))
+    finally:
+        summary = summarise(folder)
+        write_cohort_pages(folder, summary.states.values(), listing)
+    return summary
+
+
+def retry(
+    output: Path,
+    *,
+    unit_ids: Sequence[str] = (),
+    states: Sequence[State] = (State.FAILED,),
+    options: RunOptions | None = None,
+    progress: Progress | None = None,
+) -> RunSummary:
+    """Run failed studies again.
+
+    Args:
+        output: Run folder.
+        unit_ids: Studies to run again, whatever their state; empty for all in ``states``.
+        states: States to run again.
+        options: How to work; seed, naming and grouping are the run's own.
+        progress: Called as the work goes on.
+
+    Raises:
+        SettingsError: The folder holds no run, or no such study.
+    """
+    folder = RunFolder(output)
+    record = folder.read_record()
+    known = summarise(folder).states
+    unknown = [unit_id for unit_id in unit_ids if unit_id not in known]
+    if unknown:
+        raise SettingsError(
+            Code.E_SETTINGS, "The run has no such study", found=unknown[0], fix="See 'medpipe status'."
+        )
+    chosen = unit_ids or [unit_id for unit_id, state in known.items() if state.state in states]
+    for unit_id in chosen:
+        folder.states.path(unit_id).unlink(missing_ok=True)
+    options = replace(
+        options or RunOptions(),
+        seed=record.seed,
+        names=Names(record.names),
+        group_by="folder" if record.group_by == "folder" else "study",
+    )
+    pipeline = recorded_pipeline(record)
+    return run(pipeline, [Path(path) for path in record.inputs], output, options=options, progress=progress)
+
+
+def recorded_pipeline(record: RunRecord) -> Pipeline:
+    """Return the pipeline of a run as it was resolved."""
+    stages = [
+        {key: value for key, value in stage.items() if key != "version"}
+        for stage in record.pipeline["stages"]
+    ]
+    return build_pipeline(SettingsFile("run.json", {**record.pipeline, "stages": stages}, {}))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one run works on."""
+
+    folder: RunFolder
+    pipeline: Pipeline
+    plan: Plan
+    options: RunOptions
+    devices: tuple[str, ...]
+    listing: RunListing
+    progress: Progress | None
+
+
+def _work(job: _Job) -> None:
+    leases = Leases(job.folder.path / "state")
+    try:
+        _sweep(job.folder, leases)
+        _note_vanished(job)
+        book = StateBook(job.folder.states, leases, pipeline_key=job.pipeline.key(), progress=job.progress)
+        todo = [
+            unit for unit in job.plan.units if job.options.shard.holds(unit.id) and not book.is_current(unit)
+        ]
+        book.expect(len(todo))
+        if job.options.workers == 0:
+            _work_here(_processing(job), todo, book)
+        elif todo:
+            pool = WorkerPool(_pool_settings(job), _processing(job), on_begin=book.begin, on_end=book.end)
+            pool.run(todo)
+    finally:
+        leases.close()
+
+
+def _work_here(processing: ProcessorSettings, units: Iterable[Unit], book: StateBook) -> None:
+    """Work in this process: for few studies, where starting a worker would take longer."""
+    from medpipe.runs.processor import Processor
+
+    processor = Processor(processing)
+    processor.open()
+    for unit in units:
+        if book.begin(unit, 1, processing.device):
+            book.end(unit, 1, processing.device, processor.process(unit))
+
+
+def _resolve(pipeline: str | Path | Pipeline, overrides: Sequence[str]) -> Pipeline:
+    return pipeline if isinstance(pipeline, Pipeline) else read_pipeline(pipeline, overrides=overrides)
+
+
+def _plan(
+    pipeline: Pipeline,
+    inputs: Sequence[Path],
+    options: RunOptions,
+    identity: Identity,
+    progress: Progress | None,
+) -> Plan:
+    def on_index(done: int, total: int) -> None:
+        if progress is not None:
+            progress("index", done, total)
+
+    index = index_tree(inputs, group_by=options.group_by, progress=on_index)
+    return plan_units(index, pipeline, identity)
+
+
+def _record(
+    pipeline: Pipeline,
+    inputs: Sequence[Path],
+    options: RunOptions,
+    identity: Identity,
+    devices: Sequence[str],
+) -> RunRecord:
+    return RunRecord(
+        pipeline=pipeline.resolved(),
+        inputs=tuple(str(path.absolute()) for path in inputs),
+        names=options.names.value,
+        key_fingerprint=identity.fingerprint,
+        group_by=options.group_by,
+        seed=options.seed,
+        medpipe=medpipe_version(),
+        libraries=library_versions(),
+        started=now_iso(),
+        host=socket.gethostname(),
+        device=", ".join(dict.fromkeys(devices)),
+    )
+
+
+def _write_listing(folder: RunFolder, planned: Plan, identity: Identity) -> RunListing:
+    """Write which units there are; units of an earlier call stay listed, so that none is lost."""
+    units = {unit.id: unit for unit in folder.read_listing().units}
+    units.update((unit.id, ListedUnit(id=unit.id, label=unit.label)) for unit in planned.units)
+    listing = RunListing(
+        num_files=planned.num_files,
+        units=tuple(units[unit_id] for unit_id in sorted(units)),
+        skipped=tuple((item.path, item.reason) for item in planned.skipped),
+    )
+    folder.write_listing(listing)
+    pairs = zip((unit.id for unit in planned.units), planned.studies, strict=True)
+    write_secret(folder.path / "mapping.csv", mapping_csv(pairs, identity))
+    return listing
+
+
+def _note_vanished(job: _Job) -> None:
+    """Refuse listed units whose files are no longer there, unless they are finished."""
+    present = {unit.id for unit in job.plan.units}
+    for unit in job.listing.units:
+        if unit.id in present:
+            continue
+        state = job.folder.states.read(unit.id)
+        if state is None or not state.state.is_final:
+            error = RefusedError(
+                Code.E_CHANGED,
+                "The study was indexed earlier and is no longer among the inputs",
+                fix="Give the same inputs again.",
+            )
+            outcome = outcome_of_error(error, "index")
+            job.folder.states.write(
+                UnitState(
+                    id=unit.id, label=unit.label, state=outcome.state, reasons=outcome.reasons, stage="index"
+                )
+            )
+
+
+def _sweep(folder: RunFolder, leases: Leases) -> None:
+    """Remove what a killed process left half-written, unless its unit is being worked on."""
+    sweep_leftovers(folder.studies)
+    sweep_leftovers(folder.path)
+    for path in folder.work.iterdir():
+        unit_id, dot, _ = path.name.rpartition(".")
+        if dot and leases.acquire(unit_id):
+            shutil.rmtree(path, ignore_errors=True)
+            leases.release(unit_id)
+
+
+def _processing(job: _Job) -> ProcessorSettings:
+    return ProcessorSettings(
+        pipeline=job.pipeline,
+        studies=job.folder.studies,
+        work=job.folder.work,
+        device=job.devices[0],
+        seed=job.options.seed,
+        provenance=Provenance(
+            pipeline=job.pipeline.name, medpipe=medpipe_version(), libraries=library_versions()
+        ),
+        durable=job.options.durable,
+    )
+
+
+def _pool_settings(job: _Job) -> PoolSettings:
+    options = job.options
+    return PoolSettings(
+        devices=job.devices,
+        threads=max(1, (os.cpu_count() or 1) // len(job.devices)),
+        logs=job.folder.logs,
+        time_limit_s=options.time_limit_s,
+        max_attempts=options.max_attempts,
+    )
