@@ -13,6 +13,9 @@ from medpipe.runs.state import Quantity, Reason, State
 _MAX_COHORT_VALUES: Final = 8
 """Measurements a unit hands to the cohort page; its own page shows all."""
 
+_FORMS: Final = {"Volume": "volume", "SliceStack": "slices", "Planar": "planar"}
+"""By name: this module is read by processes that do without torch."""
+
 _DISK_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT})
 """With these no other study can be written either."""
 
@@ -28,6 +31,7 @@ class Outcome:
         machine_fault: Whether the whole run must stop (disk full).
         seconds: Time in its stages and in writing.
         modality: Of its first image.
+        form: ``"volume"``, ``"slices"`` or ``"planar"``, of its first image.
         num_images: Images in its roles.
         values: Measured values for the cohort page.
     """
@@ -38,6 +42,7 @@ class Outcome:
     machine_fault: bool = False
     seconds: float = 0.0
     modality: str = ""
+    form: str = ""
     num_images: int = 0
     values: tuple[Quantity, ...] = ()
 
@@ -49,11 +54,12 @@ def finished(case: Case) -> Outcome:
         for item in case.findings
         if isinstance(item, Measurement)
     ]
-    modalities = [image.modality for image in case.images.values()]
+    first = next(iter(case.images.values()), None)
     return Outcome(
         state=State.FLAGGED if case.flags else State.DONE,
         reasons=tuple(Reason(code=item.flag, message=_flag_text(item)) for item in case.flags),
-        modality=modalities[0] if modalities else "",
+        modality=first.modality if first else "",
+        form=_FORMS.get(type(first).__name__, ""),
         num_images=len(case.images),
         values=tuple(values[:_MAX_COHORT_VALUES]),
     )

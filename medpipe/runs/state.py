@@ -65,6 +65,7 @@ class UnitState(BaseModel):
         host: Machine that worked on it.
         device: Device that worked on it.
         modality: Modality of its first image.
+        form: ``"volume"``, ``"slices"`` or ``"planar"``, of its first image.
         num_images: Images in its roles.
         values: Measured values for the cohort page.
     """
@@ -84,6 +85,7 @@ class UnitState(BaseModel):
     host: str = ""
     device: str = ""
     modality: str = ""
+    form: str = ""
     num_images: int = 0
     values: tuple[Quantity, ...] = Field(default=())
 
