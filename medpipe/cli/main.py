@@ -1,0 +1,87 @@
+"""The shell's entry: one Typer app, one boundary where errors become exit codes."""
+
+import logging
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from medpipe.cli import config_commands, doctor, run_commands, sample_commands, scan_commands
+from medpipe.cli.exit_codes import Exit, exit_of_error
+from medpipe.cli.screen import say, say_error
+from medpipe.core.errors import MedpipeError
+from medpipe.core.findings import NOT_FOR_DIAGNOSIS
+from medpipe.runs.stages.load import Load
+from medpipe.runs.stages.measure import Measure
+from medpipe.runs.stages.report import Report
+
+app = typer.Typer(
+    name="medpipe",
+    help=f"From the bytes of medical images and records to findings and reports.\n\n{NOT_FOR_DIAGNOSIS}.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_SCANS = "Scans"
+_RUNS = "Runs"
+_AROUND = "Around"
+
+app.command(rich_help_panel=_SCANS)(scan_commands.index)
+app.command(rich_help_panel=_SCANS)(scan_commands.validate)
+for _stage, _summary, _defaults in (
+    (Load, "Read scans and prove their geometry; write each volume as NIfTI.", {"save": True}),
+    (Measure, "Measure body volume, intensities, air and bone, without a learned model.", {}),
+    (Report, "Go from images to findings and an HTML report.", {}),
+):
+    app.command(_stage.name, rich_help_panel=_SCANS)(
+        scan_commands.stage_command(_stage, _summary, **_defaults)
+    )
+app.command(rich_help_panel=_RUNS)(run_commands.run)
+app.command(rich_help_panel=_RUNS)(run_commands.status)
+app.command(rich_help_panel=_RUNS)(run_commands.retry)
+app.command(rich_help_panel=_RUNS)(run_commands.render)
+app.command(rich_help_panel=_AROUND)(sample_commands.demo)
+app.command(rich_help_panel=_AROUND)(sample_commands.sample)
+app.command(rich_help_panel=_AROUND)(doctor.doctor)
+app.add_typer(config_commands.app, name="config", rich_help_panel=_AROUND)
+
+
+@app.callback()
+def _common(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to standard error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from medpipe.runs.run_folder import medpipe_version
+
+        typer.echo(medpipe_version())
+        raise typer.Exit
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        stream=sys.stderr,
+        format="%(levelname)s %(message)s",
+    )
+
+
+def main() -> NoReturn:
+    """Run the command line; errors end in words on standard error and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except MedpipeError as error:
+        say_error(error)
+        sys.exit(exit_of_error(error))
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on where it stopped")
+        sys.exit(Exit.INTERRUPTED)
+    sys.exit(Exit.OK)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Commands over whole runs: run, status, retry, render."""
+
+from typing import Annotated, Any
+
+import typer
+
+from medpipe.cli import options as opt
+from medpipe.cli.exit_codes import exit_of_counts
+from medpipe.cli.screen import print_json, print_table, progress_bars, say
+from medpipe.runs.identity import Names
+from medpipe.runs.options import RunOptions
+from medpipe.runs.plan import Plan, Shard
+from medpipe.runs.run_folder import RunFolder
+from medpipe.runs.state import State
+from medpipe.runs.summary import RunSummary, summarise
+
+
+def run(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipeline, or a YAML file.", show_default=False)],
+    inputs: opt.Inputs,
+    output: opt.Output,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a parameter: stage.key=value.", show_default=False),
+    ] = None,
+    device: opt.Device = "auto",
+    workers: opt.Workers = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    time_limit: opt.TimeLimit = None,
+    shard: Annotated[str, typer.Option(help="Part i of n of the studies, as i/n.")] = "1/1",
+    update: Annotated[
+        bool, typer.Option("--update", help="Bring studies of a changed pipeline up to date.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Index and show the plan; write nothing.")
+    ] = False,
+    names: Annotated[
+        Names, typer.Option(help="Study names: keyed hashes, or original ones for de-identified data.")
+    ] = Names.HASHED,
+    group_by: Annotated[str, typer.Option(help="What makes a study of files: study or folder.")] = "study",
+    key: opt.KeyFile = None,
+    durable: opt.Durable = False,
+    allow_refused: opt.AllowRefused = False,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Take every study of folders through a pipeline; give the same command again to go on."""
+    from medpipe.runs import runner
+
+    chosen = RunOptions(
+        device=device,
+        workers=workers,
+        seed=seed,
+        time_limit_s=time_limit,
+        durable=durable,
+        update=update,
+        shard=Shard.parse(shard),
+        names=names,
+        key=key,
+        group_by="folder" if group_by == "folder" else "study",
+    )
+    with progress_bars(quiet=quiet) as progress:
+        if dry_run:
+            planned = runner.plan(
+                pipeline, inputs, options=chosen, overrides=settings or (), progress=progress
+            )
+        else:
+            summary = runner.run(
+                pipeline, inputs, output, options=chosen, overrides=settings or (), progress=progress
+            )
+    if dry_run:
+        _show_plan(planned, as_json=as_json)
+        return
+    show_summary(summary, as_json=as_json, quiet=quiet)
+    raise typer.Exit(exit_of_counts(summary.counts, allow_refused=allow_refused))
+
+
+def status(output: opt.RunFolderArgument, as_json: opt.AsJson = False) -> None:
+    """Say where a run stands: studies by state, and why some were refused or failed."""
+    folder = RunFolder(output)
+    folder.read_record()
+    show_summary(summarise(folder), as_json=as_json, quiet=False)
+
+
+def retry(
+    output: opt.RunFolderArgument,
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Study ids; all failed ones by default.", show_default=False)
+    ] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="Refused studies too.")] = False,
+    device: opt.Device = "auto",
+    workers: opt.Workers = None,
+    time_limit: opt.TimeLimit = None,
+    key: opt.KeyFile = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Run failed studies again."""
+    from medpipe.runs import runner
+
+    states = (State.FAILED, State.REFUSED) if refused else (State.FAILED,)
+    chosen = RunOptions(device=device, workers=workers, time_limit_s=time_limit, key=key)
+    with progress_bars(quiet=quiet) as progress:
+        summary = runner.retry(
+            output, unit_ids=tuple(studies or ()), states=states, options=chosen, progress=progress
+        )
+    show_summary(summary, as_json=as_json, quiet=quiet)
+    raise typer.Exit(exit_of_counts(summary.counts))
+
+
+def render(output: opt.RunFolderArgument, as_json: opt.AsJson = False) -> None:
+    """Build the reports of a run again from its study folders, without reading an image."""
+    from medpipe.runs.cohort import render as render_run
+
+    show_summary(render_run(output), as_json=as_json, quiet=False)
+
+
+def show_summary(summary: RunSummary, *, as_json: bool, quiet: bool) -> None:
+    """Print the states of a run, the reasons of those that need attention, and where to look."""
+    if as_json:
+        print_json(summary_data(summary))
+        return
+    print_table(("state", "studies"), [(state.value, count) for state, count in summary.counts.items()])
+    attention = [state for state in summary.states.values() if state.state in (State.REFUSED, State.FAILED)]
+    if attention:
+        print_table(
+            ("study", "state", "code", "why", "file"),
+            [
+                (item.id, item.state.value, item.reasons[0].code.value, item.reasons[0].message, item.label)
+                for item in attention[:_SHOWN]
+            ],
+        )
+    if quiet:
+        return
+    if len(attention) > _SHOWN:
+        say(f"and {len(attention) - _SHOWN} more; see the page")
+    say(
+        f"{summary.num_units} studies from {summary.num_files} files, {summary.num_skipped} of them no images"
+    )
+    if summary.index_page.exists():
+        say(f"page: {summary.index_page}")
+
+
+_SHOWN = 20
+
+
+def summary_data(summary: RunSummary) -> dict[str, Any]:
+    """Return a summary as plain data for ``--json``."""
+    return {
+        "run": str(summary.folder),
+        "page": str(summary.index_page),
+        "counts": {state.value: count for state, count in summary.counts.items()},
+        "files": summary.num_files,
+        "skipped_files": summary.num_skipped,
+        "studies": [
+            state.model_dump(mode="json", include={"id", "label", "state", "stage", "reasons", "values"})
+            for state in summary.states.values()
+        ],
+    }
+
+
+def _show_plan(planned: Plan, *, as_json: bool) -> None:
+    rows = [
+        {
+            "study": unit.id,
+            "file": unit.label,
+            "inputs": {
+                role: f"{chosen.series.modality or 'image'} of {chosen.series.num_slices} slices"
+                for role, chosen in unit.inputs.items()
+            },
+            "refused": str(unit.refusal) if unit.refusal else "",
+        }
+        for unit in planned.units
+    ]
+    if as_json:
+        print_json({"studies": rows, "bytes": planned.bytes_to_read, "files": planned.num_files})
+        return
+    print_table(
+        ("study", "file", "inputs", "refused"),
+        [
+            (
+                row["study"],
+                row["file"],
+                "; ".join(f"{k}: {v}" for k, v in row["inputs"].items()),
+                row["refused"],
+            )
+            for row in rows
+        ],
+    )
+    say(
+        f"{len(planned.units)} studies, {planned.num_refused} of them refused; "
+        f"{planned.bytes_to_read / 1e6:.1f} MB to read, "
+        f"the largest image {planned.largest_image_bytes / 1e6:.1f} MB in memory; "
+        f"{len(planned.skipped)} of {planned.num_files} files are no images. Nothing was written."
+    )

@@ -1,0 +1,81 @@
+"""The screen: data on standard output, words on standard error, bars only for a terminal."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from medpipe.core.errors import MedpipeError
+
+Progress = Callable[[str, int, int], None]
+
+_PHASES = {"index": "Indexing files", "run": "Studies"}
+
+
+def print_json(data: object) -> None:
+    """Print data as JSON on standard output."""
+    sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """Print a table on standard output; as tab-separated lines where it is no terminal."""
+    if not sys.stdout.isatty():
+        for row in [columns, *rows]:
+            sys.stdout.write("\t".join(_plain(cell) for cell in row) + "\n")
+        return
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_escaped(cell) for cell in row))
+    Console().print(table)
+
+
+def say(text: str) -> None:
+    """Print words for people on standard error."""
+    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+def say_error(error: MedpipeError) -> None:
+    """Print an error with its three parts."""
+    console = Console(stderr=True, highlight=False)
+    console.print(f"error {error.code.value}: {error.what}", style="bold red", markup=False, soft_wrap=True)
+    if error.found:
+        console.print(f"  found: {error.found}", markup=False, soft_wrap=True)
+    if error.fix:
+        console.print(f"  to do: {error.fix}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
+    """Yield a progress callback that draws bars on a terminal; None elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(_PHASES.get(phase, phase), total=total)
+            bars.update(tasks[phase], completed=done, total=total)
+
+        yield update
+
+
+def _plain(cell: object) -> str:
+    return " ".join(str(cell).split())
+
+
+def _escaped(cell: object) -> str:
+    from rich.markup import escape
+
+    return escape(_plain(cell))
