@@ -118,7 +118,11 @@ def _structure(finding: Structure) -> dict[str, Any]:
 
 
 def _measurement(finding: Measurement) -> dict[str, Any]:
-    return {"value": format_quantity(finding.value, finding.unit), "detail": finding.name}
+    return {
+        "name": finding.name,
+        "value": format_quantity(finding.value, finding.unit),
+        "detail": finding.code.meaning,
+    }
 
 
 def _lesion(finding: Lesion) -> dict[str, Any]:

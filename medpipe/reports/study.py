@@ -1,5 +1,6 @@
 """The report of a study: one self-contained page from its study folder."""
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ def _write_html(study: StudyFolder) -> Path:
         "provenance": study.provenance,
         "schema_version": record.schema_version,
         "shown_instances": _SHOWN_INSTANCES,
+        "parameter_text": _parameter_text,
     }
     path = study.path / REPORT
     write_text(path, render_page("study.html.j2", context))
@@ -148,6 +150,11 @@ def _geometry_facts(summary: ImageSummary) -> tuple[tuple[str, str], ...]:
         ("orientation", summary.orientation),
         ("axes", axes if summary.orientation else ""),
     )
+
+
+def _parameter_text(value: object) -> str:
+    """Return a parameter of a stage as it stands in a pipeline file."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _pictures(study: StudyFolder) -> tuple[Picture, ...]:

@@ -28,7 +28,7 @@ from medpipe.io.study_folder import (
 StudyBuilder = Callable[..., Path]
 
 
-@pytest.fixture()
+@pytest.fixture
 def build_study(tmp_path: Path) -> StudyBuilder:
     """Return a function that writes a study folder and returns its path."""
 
@@ -62,8 +62,12 @@ def build_study(tmp_path: Path) -> StudyBuilder:
                 study_uid="1.2.3",
                 series_uid="1.2.3.4",
                 checks=(
-                    GeometryCheck(name="slices evenly spaced", passed=True, found="0.001 mm", limit="0.05 mm"),
-                    GeometryCheck(name="slices perpendicular", passed=False, found="15 degrees", limit="0.06"),
+                    GeometryCheck(
+                        name="slices evenly spaced", passed=True, found="0.001 mm", limit="0.05 mm"
+                    ),
+                    GeometryCheck(
+                        name="slices perpendicular", passed=False, found="15 degrees", limit="0.06"
+                    ),
                 ),
                 notes=notes,
                 acquisition=acquisition or {},

@@ -1,0 +1,32 @@
+"""Layout of tiles: shapes follow the extent in mm, slices are spread evenly."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medpipe.figures.canvas import WIDTH
+from medpipe.figures.tiles import lay_out
+
+
+@given(st.integers(1, 500), st.floats(1, 1000), st.floats(1, 1000), st.integers(1, 60))
+def test_tiles_fit_the_sheet_and_slices_are_used_once(
+    num_slices: int, width_mm: float, height_mm: float, wanted: int
+) -> None:
+    layout = lay_out(num_slices, (width_mm, height_mm), wanted=wanted)
+    indices = layout.indices(num_slices)
+    assert layout.size[0] <= WIDTH
+    assert len(indices) == layout.count <= layout.columns * layout.rows
+    assert indices == sorted(set(indices))
+    assert 0 <= indices[0] <= indices[-1] < num_slices
+
+
+@given(st.floats(50, 500), st.floats(50, 500))
+def test_tile_has_the_proportions_of_the_slice(width_mm: float, height_mm: float) -> None:
+    layout = lay_out(100, (width_mm, height_mm), wanted=18)
+    assert layout.tile_height == pytest.approx(layout.tile_width * height_mm / width_mm, abs=1)
+
+
+def test_slices_are_the_middles_of_equal_shares() -> None:
+    layout = lay_out(100, (100.0, 100.0), wanted=4)
+    # Four shares of 25: their middles are 12.5, 37.5, 62.5 and 87.5.
+    assert layout.indices(100) == [12, 37, 62, 87]
