@@ -10,9 +10,9 @@ from medpipe.cli.screen import print_json, print_table, progress_bars, say
 from medpipe.runs.identity import Names
 from medpipe.runs.options import RunOptions
 from medpipe.runs.plan import Plan, Shard
-from medpipe.runs.run_folder import RunFolder
 from medpipe.runs.state import State
-from medpipe.runs.summary import RunSummary, summarise
+from medpipe.runs.summary import RunSummary
+from medpipe.runs.summary import status as run_status
 
 
 def run(
@@ -77,9 +77,7 @@ def run(
 
 def status(output: opt.RunFolderArgument, as_json: opt.AsJson = False) -> None:
     """Say where a run stands: studies by state, and why some were refused or failed."""
-    folder = RunFolder(output)
-    folder.read_record()
-    show_summary(summarise(folder), as_json=as_json, quiet=False)
+    show_summary(run_status(output), as_json=as_json, quiet=False)
 
 
 def retry(
@@ -160,7 +158,7 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
 
 
 def _show_plan(planned: Plan, *, as_json: bool) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "study": unit.id,
             "file": unit.label,

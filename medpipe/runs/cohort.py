@@ -35,7 +35,7 @@ def write_cohort_pages(folder: RunFolder, states: Iterable[UnitState], listing: 
     return write_cohort([_row(folder, state) for state in states], page, folder.path)[0]
 
 
-def render(output: Path) -> RunSummary:
+def render(output: str | Path) -> RunSummary:
     """Build the documents of a run again from its study folders, without torch.
 
     Args:
@@ -45,7 +45,7 @@ def render(output: Path) -> RunSummary:
         SettingsError: The folder holds no run.
         RefusedError: A study folder is damaged; names it.
     """
-    folder = RunFolder(output)
+    folder = RunFolder(Path(output))
     folder.read_record()
     summary = summarise(folder)
     for unit_id in summary.states:

@@ -40,7 +40,7 @@ from medpipe.runs.unit import Unit
 
 def plan(
     pipeline: str | Path | Pipeline,
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     *,
     options: RunOptions | None = None,
     overrides: Sequence[str] = (),
@@ -49,13 +49,14 @@ def plan(
     """Index the inputs and say what a run would do, without writing anything but the user's key."""
     options = options or RunOptions()
     resolved = _resolve(pipeline, overrides)
-    return _plan(resolved, inputs, options, Identity(load_key(options.key), options.names), progress)
+    paths = [Path(path) for path in inputs]
+    return _plan(resolved, paths, options, Identity(load_key(options.key), options.names), progress)
 
 
 def run(
     pipeline: str | Path | Pipeline,
-    inputs: Sequence[Path],
-    output: Path,
+    inputs: Sequence[str | Path],
+    output: str | Path,
     *,
     options: RunOptions | None = None,
     overrides: Sequence[str] = (),
@@ -84,11 +85,12 @@ def run(
     resolved = _resolve(pipeline, overrides)
     devices = choose_devices(options.device, options.workers)
     identity = Identity(load_key(options.key), options.names)
-    folder = RunFolder(output, durable=options.durable)
-    record = _record(resolved, inputs, options, identity, devices)
+    paths = [Path(path) for path in inputs]
+    folder = RunFolder(Path(output), durable=options.durable)
+    record = _record(resolved, paths, options, identity, devices)
     if folder.exists():
         check_continuation(record, folder.read_record(), resolved, update=options.update)
-    planned = _plan(resolved, inputs, options, identity, progress)
+    planned = _plan(resolved, paths, options, identity, progress)
     folder.create()
     folder.write_record(record)
     listing = _write_listing(folder, planned, identity)
@@ -101,7 +103,7 @@ def run(
 
 
 def retry(
-    output: Path,
+    output: str | Path,
     *,
     unit_ids: Sequence[str] = (),
     states: Sequence[State] = (State.FAILED,),
@@ -120,7 +122,7 @@ def retry(
     Raises:
         SettingsError: The folder holds no run, or no such study.
     """
-    folder = RunFolder(output)
+    folder = RunFolder(Path(output))
     record = folder.read_record()
     known = summarise(folder).states
     unknown = [unit_id for unit_id in unit_ids if unit_id not in known]

@@ -52,3 +52,17 @@ def summarise(folder: RunFolder) -> RunSummary:
     return RunSummary(
         folder.path, count_states(merged.values()), listing.num_files, len(listing.skipped), merged
     )
+
+
+def status(output: str | Path) -> RunSummary:
+    """Say where the run in a folder stands.
+
+    Args:
+        output: Run folder.
+
+    Raises:
+        SettingsError: The folder holds no run.
+    """
+    folder = RunFolder(Path(output))
+    folder.read_record()
+    return summarise(folder)
