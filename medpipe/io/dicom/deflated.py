@@ -5,7 +5,6 @@ from typing import Final
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.io.series import DEFAULT_LIMITS, Limits
 
 _MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
 """No real header is longer; a stream of zeros would be inflated without end in search of the pixels."""
@@ -38,36 +37,28 @@ class InflatedStream:
         return bytes(self._plain[start : start + size])
 
 
-def inflate_pixels(compressed: bytes, offset: int, length: int, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """Return ``length`` bytes of pixels from a deflated data set.
+def inflate_pixels(compressed: bytes | bytearray, offset: int, length: int) -> bytes:
+    """Return ``length`` bytes of pixels from a deflated data set; nothing beyond them is inflated.
 
     Args:
         compressed: The deflated bytes.
         offset: Where the pixels start in the inflated stream.
-        length: Bytes of pixels.
-        limits: Ratio and size that are refused before anything is inflated.
+        length: Bytes of pixels, within the budget.
 
     Raises:
-        RefusedError: The stream would expand beyond the ratio (``E_RATIO``), is damaged (``E_CHECKSUM``)
-            or ends early (``E_TRUNCATED``).
+        RefusedError: The stream is damaged (``E_CHECKSUM``) or ends early (``E_TRUNCATED``).
     """
-    total = offset + length
-    if total > limits.free_bytes and total > limits.max_ratio * len(compressed):
+    plain = _inflate_piece(zlib.decompressobj(-zlib.MAX_WBITS), compressed, offset + length)
+    if len(plain) < offset + length:
         raise RefusedError(
-            Code.E_RATIO,
-            "The deflated file expands beyond the allowed ratio",
-            found=f"{total} bytes from {len(compressed)}, over {limits.max_ratio:g} to 1",
-            fix="Raise the limit if the file can be trusted.",
-        )
-    plain = _inflate_piece(zlib.decompressobj(-zlib.MAX_WBITS), compressed, total)
-    if len(plain) < total:
-        raise RefusedError(
-            Code.E_TRUNCATED, "The deflated stream ends early", found=f"{len(plain)} bytes of {total}"
+            Code.E_TRUNCATED,
+            "The deflated stream ends early",
+            found=f"{len(plain)} bytes of {offset + length}",
         )
     return plain[offset:]
 
 
-def _inflate_piece(inflater: "zlib._Decompress", compressed: bytes, size: int) -> bytes:
+def _inflate_piece(inflater: "zlib._Decompress", compressed: bytes | bytearray, size: int) -> bytes:
     try:
         return inflater.decompress(compressed, size)
     except zlib.error as error:

@@ -13,11 +13,7 @@ from typing import Final
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.io.dicom.deflated import InflatedStream
-
-IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
-EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
-DEFLATED_LITTLE: Final = "1.2.840.10008.1.2.1.99"
-EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
+from medpipe.io.dicom.syntaxes import DEFLATED_LITTLE, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 PIXEL_TAGS: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 TRANSFER_SYNTAX: Final = 0x00020010
@@ -52,6 +48,7 @@ class Elements:
         values: Raw bytes of each tag asked for, numbers in the byte order of the file.
         syntax: Transfer syntax UID; the one that was guessed where the file states none.
         little_endian: Byte order of the data set.
+        data_set_offset: Where the data set starts in the file, behind the file meta group.
         pixel_tag: Tag of the pixel element, 0 where there is none.
         pixel_offset: Where its value starts, in the inflated stream for deflated files.
         pixel_length: Its declared length in bytes; None for encapsulated frames.
@@ -63,6 +60,7 @@ class Elements:
     values: dict[int, bytes]
     syntax: str
     little_endian: bool
+    data_set_offset: int
     pixel_tag: int
     pixel_offset: int
     pixel_length: int | None
@@ -95,18 +93,18 @@ def scan_file(descriptor: int, num_bytes: int, wanted: frozenset[int]) -> Elemen
     if not has_preamble and not _starts_a_data_set(head):
         raise RefusedError(Code.E_SYNTAX, "The file is not DICOM")
     scanner = _Scanner(lambda start, size: os.pread(descriptor, size, start), num_bytes, head)
-    start = _PREAMBLE_BYTES + 4 if has_preamble else 0
-    start = scanner.scan_meta(start, wanted)
+    data_set_offset = scanner.scan_meta(_PREAMBLE_BYTES + 4 if has_preamble else 0, wanted)
     stated = scanner.values.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ").decode("latin-1")
     if stated == DEFLATED_LITTLE:
-        scanner = scanner.inflated_from(start)
-        start = 0
+        scanner = scanner.inflated_from(data_set_offset)
+    start = 0 if stated == DEFLATED_LITTLE else data_set_offset
     scanner.choose_encoding(start, stated)
     scanner.scan_data_set(start, wanted)
     return Elements(
         values=scanner.values,
         syntax=stated or (IMPLICIT_LITTLE if scanner.implicit else EXPLICIT_LITTLE),
         little_endian=scanner.little_endian,
+        data_set_offset=data_set_offset,
         pixel_tag=scanner.pixel_tag,
         pixel_offset=scanner.pixel_offset,
         pixel_length=scanner.pixel_length,

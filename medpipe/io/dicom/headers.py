@@ -11,8 +11,16 @@ from medpipe.core.errors import RefusedError
 from medpipe.core.source import GeometryNote, SopReference
 from medpipe.io.dicom import sop_classes
 from medpipe.io.dicom.elements import Elements, scan_file
-from medpipe.io.dicom.layout import PixelLayout, Rescale, padding_of, pixel_layout_of, rescale_of
-from medpipe.io.dicom.uids import derive_uid
+from medpipe.io.dicom.fields import (
+    notes_of,
+    padding_of,
+    pixel_layout_of,
+    repetition_of,
+    rescale_of,
+    stand_in_series_uid,
+    stand_in_study_uid,
+)
+from medpipe.io.dicom.layout import PixelLayout, Rescale
 from medpipe.io.dicom.values import Values, iso_datetime
 
 _ACQUISITION_TAGS: Final = {
@@ -33,8 +41,6 @@ _ACQUISITION_TAGS: Final = {
     0x00185100: "patient_position",
 }
 """Technical facts that identify nobody: no free text, no names of people, places or machines."""
-
-_UID_NAMES: Final = {0x0020000D: "StudyInstanceUID", 0x0020000E: "SeriesInstanceUID"}
 
 _TAGS: Final = frozenset(
     {
@@ -142,8 +148,8 @@ def _build(path: str, num_bytes: int, elements: Elements) -> Header:
     _require_whole(elements, values, sop_class, modality)
     holds_image = bool(elements.pixel_tag) and not sop_classes.is_non_image(sop_class)
     frame_of_reference_uid = values.uid(0x00200052)
-    study_uid = values.uid(0x0020000D) or _stand_in_study_uid(values, holds_image)
-    series_uid = values.uid(0x0020000E) or _stand_in_series_uid(values, study_uid)
+    study_uid = values.uid(0x0020000D) or stand_in_study_uid(values, holds_image)
+    series_uid = values.uid(0x0020000E) or stand_in_series_uid(values, study_uid)
     sop_instance_uid = values.uid(0x00080018)
     return Header(
         path=path,
@@ -158,7 +164,7 @@ def _build(path: str, num_bytes: int, elements: Elements) -> Header:
         patient_id=values.text(0x00100020),
         study_datetime=iso_datetime(values.text(0x00080020), values.text(0x00080030)),
         instance_number=values.integer(0x00200013),
-        repetition=_repetition(values),
+        repetition=repetition_of(values),
         position_mm=values.numbers(0x00200032),
         orientation=values.numbers(0x00200037),
         pixel_spacing_mm=values.numbers(0x00280030),
@@ -173,7 +179,7 @@ def _build(path: str, num_bytes: int, elements: Elements) -> Header:
         laterality=values.text(0x00200062) or values.text(0x00200060),
         burned_in=values.text(0x00280301).upper() == "YES",
         acquisition={name: text for tag, name in _ACQUISITION_TAGS.items() if (text := values.text(tag))},
-        notes=tuple(_notes(elements, values)),
+        notes=tuple(notes_of(elements, values)),
     )
 
 
@@ -187,79 +193,3 @@ def _require_whole(elements: Elements, values: Values, sop_class: str, modality:
             "The file ends before its pixels",
             fix="Copy the file again from its source.",
         )
-
-
-def _stand_in_study_uid(values: Values, holds_image: bool) -> str:
-    """Return a study UID where it was blanked: files of one frame of reference belong together."""
-    if not holds_image:
-        return ""
-    frame_of_reference = values.text(0x00200052)
-    if not frame_of_reference:
-        raise RefusedError(
-            Code.E_HEADER,
-            "The image states no StudyInstanceUID and no frame of reference that could stand in for it",
-            fix="Export the study again with its UIDs.",
-        )
-    return derive_uid("study", frame_of_reference, values.text(0x00080020))
-
-
-def _stand_in_series_uid(values: Values, study_uid: str) -> str:
-    if not study_uid:
-        return ""
-    tags = (0x00080031, 0x00080060, 0x00181210, 0x00200011)
-    return derive_uid("series", study_uid, *(values.text(tag) for tag in tags))
-
-
-def _repetition(values: Values) -> tuple[tuple[str, str], ...]:
-    diffusion = (*values.doubles(0x00189087), *values.doubles(0x00189089))
-    keys = {
-        "temporal position": values.text(0x00200100),
-        "trigger time": values.text(0x00181060),
-        "acquisition": values.text(0x00200012),
-        "echo": values.text(0x00180086),
-        "diffusion": "/".join(f"{value:g}" for value in diffusion) or values.text(0x0019100C),
-    }
-    return tuple((name, value) for name, value in keys.items() if value)
-
-
-def _notes(elements: Elements, values: Values) -> list[GeometryNote]:
-    notes = []
-    if not elements.has_preamble:
-        notes.append(
-            GeometryNote(
-                code=Code.W_PREAMBLE, message="The file has no DICOM preamble; it was read all the same"
-            )
-        )
-    if elements.executable_preamble:
-        notes.append(
-            GeometryNote(
-                code=Code.W_EXECUTABLE,
-                message="The preamble holds the start of a program; it is ignored and never copied",
-            )
-        )
-    if not elements.syntax_stated:
-        notes.append(
-            GeometryNote(
-                code=Code.W_HEADER,
-                message="The file states no transfer syntax; it was taken from the data",
-                found=elements.syntax,
-            )
-        )
-    missing = [name for tag, name in _UID_NAMES.items() if not values.text(tag)]
-    if elements.pixel_tag and missing:
-        notes.append(
-            GeometryNote(
-                code=Code.W_UID,
-                message="The header lacks identifiers; stand-ins were derived from the frame of reference",
-                found=f"no {', '.join(missing)}",
-            )
-        )
-    if values.bad_uids:
-        notes.append(
-            GeometryNote(
-                code=Code.W_UID,
-                message="The header holds identifiers that are no valid UIDs",
-                found=", ".join(values.bad_uids),
-            )
-        )
-    return notes

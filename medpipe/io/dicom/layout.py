@@ -2,11 +2,6 @@
 
 from dataclasses import dataclass
 
-from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError
-from medpipe.io.dicom.elements import Elements
-from medpipe.io.dicom.values import Values
-
 
 @dataclass(frozen=True, slots=True)
 class PixelLayout:
@@ -25,8 +20,9 @@ class PixelLayout:
         planar_configuration: 0 colour by pixel, 1 colour by plane.
         photometric: Photometric interpretation.
         tag: Tag of the pixel element; other than 7FE00010 for floating-point pixels.
-        offset: Where the pixel value starts in the file, or in the inflated stream of a deflated file.
+        offset: Where the pixel value starts in the file, or in the inflated data set of a deflated file.
         length: Declared bytes of native pixels; None for encapsulated frames.
+        data_set_offset: Where the data set starts in the file.
     """
 
     syntax: str
@@ -43,6 +39,17 @@ class PixelLayout:
     tag: int
     offset: int
     length: int | None
+    data_set_offset: int
+
+    @property
+    def frame_pixels(self) -> int:
+        """Pixels of one frame."""
+        return self.rows * self.columns
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one uncompressed frame."""
+        return self.frame_pixels * self.samples * self.bits_allocated // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,54 +67,3 @@ class Rescale:
     intercept: float
     type: str
     has_table: bool
-
-
-def pixel_layout_of(elements: Elements, values: Values) -> PixelLayout:
-    """Read the layout of the pixels that a scan has found.
-
-    Raises:
-        RefusedError: Rows, columns or bits are missing or zero (``E_HEADER``).
-    """
-    rows, columns = values.unsigned(0x00280010), values.unsigned(0x00280011)
-    bits_allocated = values.unsigned(0x00280100)
-    if not rows or not columns or not bits_allocated:
-        raise RefusedError(
-            Code.E_HEADER,
-            "The header does not state the size of its pixels",
-            found=f"Rows {rows}, Columns {columns}, BitsAllocated {bits_allocated}",
-        )
-    bits_stored = values.unsigned(0x00280101) or bits_allocated
-    high_bit = values.unsigned(0x00280102)
-    return PixelLayout(
-        syntax=elements.syntax,
-        rows=rows,
-        columns=columns,
-        frames=max(1, values.integer(0x00280008) or 1),
-        samples=values.unsigned(0x00280002) or 1,
-        bits_allocated=bits_allocated,
-        bits_stored=bits_stored,
-        high_bit=bits_stored - 1 if high_bit is None else high_bit,
-        is_signed=values.unsigned(0x00280103) == 1,
-        planar_configuration=values.unsigned(0x00280006) or 0,
-        photometric=values.text(0x00280004),
-        tag=elements.pixel_tag,
-        offset=elements.pixel_offset,
-        length=elements.pixel_length,
-    )
-
-
-def rescale_of(values: Values) -> Rescale:
-    """Read slope, intercept and unit."""
-    slope, intercept = values.number(0x00281053), values.number(0x00281052)
-    return Rescale(
-        slope=1.0 if slope is None else slope,
-        intercept=0.0 if intercept is None else intercept,
-        type=values.text(0x00281054),
-        has_table=0x00283000 in values,
-    )
-
-
-def padding_of(values: Values, tag: int) -> int | None:
-    """Read a padding value in stored units; None where absent."""
-    # Its VR, US or SS, follows the pixel representation (PS3.5 A.1).
-    return values.signed(tag) if values.unsigned(0x00280103) == 1 else values.unsigned(tag)
