@@ -1,7 +1,7 @@
 """Numbers, quantities and intervals as people read them."""
 
 from collections.abc import Iterable
-from math import floor, isfinite, log10
+from math import isfinite, isnan
 from typing import Final
 
 from medpipe.core.findings import Uncertainty
@@ -43,18 +43,20 @@ def format_number(value: float, *, digits: int = _DIGITS) -> str:
         digits: Significant digits; whole numbers keep all of theirs.
     """
     if not isfinite(value):
-        return "not a number" if value != value else f"{_MINUS if value < 0 else ''}∞"
+        return "not a number" if isnan(value) else f"{_MINUS if value < 0 else ''}∞"
     if value == 0:
         return "0"
-    exponent = floor(log10(abs(value)))
+    sign = _MINUS if value < 0 else ""
+    mantissa, exponent_text = f"{abs(value):.{digits - 1}e}".split("e")
+    exponent = int(exponent_text)
     if not _SMALLEST <= abs(value) < _LARGEST:
-        mantissa = format_number(value / 10.0**exponent, digits=digits)
-        return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
-    decimals = max(0, digits - 1 - exponent)
-    text = f"{abs(value):,.{decimals}f}"
-    if decimals:
-        text = text.rstrip("0").rstrip(".")
-    return (_MINUS if value < 0 else "") + text.replace(",", NARROW_SPACE)
+        return f"{sign}{_without_zeros(mantissa)} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+    text = _without_zeros(f"{abs(value):,.{max(0, digits - 1 - exponent)}f}")
+    return sign + text.replace(",", NARROW_SPACE)
+
+
+def _without_zeros(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def display_unit(ucum: str) -> str:

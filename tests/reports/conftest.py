@@ -1,7 +1,11 @@
-"""A builder of small study folders."""
+"""A builder of small study folders, and a reader of pages."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,95 @@ from medpipe.io.study_folder import (
 )
 
 StudyBuilder = Callable[..., Path]
+PageReader = Callable[[Path], "Page"]
+
+_VOID = {"meta", "img", "input", "br"}
+
+
+@dataclass
+class Page:
+    """A page as a parser sees it.
+
+    Attributes:
+        tags: Every start tag with its attributes, in order.
+        text: All text outside style and script blocks.
+        blocks: Content of each style and script block.
+        markup: The file as it stands.
+    """
+
+    tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    text: str = ""
+    blocks: dict[str, list[str]] = field(default_factory=lambda: {"style": [], "script": []})
+    markup: str = ""
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        """Return the attributes of each element of a kind."""
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def policy(self) -> dict[str, str]:
+        """The content-security policy by directive."""
+        (content,) = (tag["content"] for tag in self.all("meta") if "http-equiv" in tag)
+        return dict(part.strip().split(" ", 1) for part in content.split(";"))
+
+    def assert_safe(self) -> None:
+        """Check that the page holds only its own blocks and reaches nothing outside."""
+        assert self.policy["default-src"] == "'none'"
+        assert "unsafe" not in str(self.policy)
+        for kind, blocks in self.blocks.items():
+            allowed = [f"'sha256-{b64encode(sha256(block.encode()).digest()).decode()}'" for block in blocks]
+            assert self.policy[f"{kind}-src"] == (" ".join(allowed) or "'none'")
+        for tag, attributes in self.tags:
+            assert tag not in {"link", "iframe", "object", "embed", "base", "form", "audio", "video"}
+            assert "style" not in attributes
+            assert not [name for name in attributes if name.startswith("on")]
+            if "src" in attributes:
+                assert attributes["src"].startswith("data:image/webp;base64,")
+            assert attributes.get("href", "#").startswith(("#", "./"))
+        assert "http:" not in self.markup
+        assert "https:" not in self.markup
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.page = Page()
+        self.stack: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.page.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in _VOID:
+            self.stack.append(tag)
+        if tag in self.page.blocks:
+            self.page.blocks[tag].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.page.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack
+        assert self.stack.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if self.stack and self.stack[-1] in self.page.blocks:
+            self.page.blocks[self.stack[-1]][-1] += data
+        else:
+            self.page.text += data
+
+
+@pytest.fixture(scope="session")
+def read_page() -> PageReader:
+    """Return a function that parses a page and checks that every element is closed."""
+
+    def read(path: Path) -> Page:
+        reader = _Reader()
+        reader.feed(path.read_text(encoding="utf-8"))
+        reader.close()
+        assert reader.stack == []
+        reader.page.markup = path.read_text(encoding="utf-8")
+        return reader.page
+
+    return read
 
 
 @pytest.fixture
