@@ -107,11 +107,11 @@ def measure_intensities(values: npt.NDArray[Any]) -> dict[str, float]:
     flat = np.asarray(values, dtype=np.float64).ravel()
     low, median, high = np.percentile(flat, [1, 50, 99])
     return {
-        "mean": float(flat.mean()),
-        "standard deviation of": float(flat.std()),
-        "median": float(median),
-        "1st percentile of": float(low),
-        "99th percentile of": float(high),
+        "mean intensity": float(flat.mean()),
+        "intensity SD": float(flat.std()),
+        "median intensity": float(median),
+        "1st percentile": float(low),
+        "99th percentile": float(high),
     }
 
 

@@ -121,7 +121,7 @@ def _no_match(study: Study, role: str, rule: RoleRule) -> RefusedError:
         Code.E_MODALITY if wrong_modality else Code.E_NO_MATCH,
         f"No series of the study suits the role {role!r}",
         found="; ".join(f"{_describe(series)}: {_why_not(series, rule)}" for series in others[:5]),
-        fix=f"See accepts.{role} of the pipeline.",
+        fix=f"Change accepts.{role} of the pipeline (modality, form, min_slices, allow).",
     )
 
 

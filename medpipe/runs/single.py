@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from medpipe.core.case import Image
 
 ROLE: Final = "image"
-ANY_IMAGE: Final = {ROLE: {"form": ["volume", "planar"], "prefer": "most_slices"}}
+ANY_IMAGE: Final = {
+    ROLE: {"form": ["volume", "planar"], "prefer": "most_slices", "allow": ["derived", "secondary capture"]}
+}
 _AROUND: Final[Mapping[str, tuple[str, ...]]] = {
     "load": ("load",),
     "measure": ("load", "measure"),
@@ -104,7 +106,7 @@ def load(path: str | Path, *, form: Form | str = Form.VOLUME) -> "Image":
     from medpipe.io.load import read_series
 
     study = _only_study(Path(path))
-    rule = RoleRule(form=(Form(form), Form.PLANAR), prefer="most_slices")
+    rule = RoleRule.model_validate({**ANY_IMAGE[ROLE], "form": [Form(form), Form.PLANAR]})
     chosen = choose_inputs(study, {ROLE: rule})[0][ROLE]
     return read_series(chosen.series, form=chosen.forms[0])
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from medpipe.core.case import Case
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.core.source import GeometryNote, flags_of_notes
+from medpipe.core.source import flags_of_notes
 from medpipe.io.series import Form, Limits, Series
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
 from medpipe.runs.unit import Input
@@ -24,6 +24,13 @@ class LoadParams(Params):
 
     max_voxels: int = Field(
         default=2_000_000_000, ge=1, description="Refuse images of more voxels, before anything is allocated."
+    )
+    regrid: bool = Field(
+        default=False,
+        description="Resample unevenly spaced slices to even spacing, flagged, instead of refusing them.",
+    )
+    prefer_form: Literal["sform", "qform"] | None = Field(
+        default=None, description="NIfTI whose qform and sform differ: the one to follow; none refuses it."
     )
     save: bool = Field(default=False, description="Write each volume to images/ROLE.nii.gz as it was read.")
 
@@ -74,23 +81,28 @@ class Load(Stage):
                 write_volume(folder / "images" / f"{role}.nii.gz", image)
 
     def _read_best(self, chosen: Input) -> "Image":
-        """Read into the best form; uneven slices fall back to a slice stack where that is accepted."""
+        """Read into the best form; uneven slices are regridded or stay slices where that is accepted."""
         first, *others = chosen.forms
         try:
             return self._read_as(chosen.series, first)
         except RefusedError as error:
-            may_fall_back = error.code in (Code.E_SPACING, Code.E_GAP) and Form.SLICES in others
-            if not may_fall_back:
+            if error.code not in (Code.E_SPACING, Code.E_GAP):
                 raise
-            stack = self._read_as(chosen.series, Form.SLICES)
-            note = GeometryNote(
-                code=Code.W_SPACING,
-                message="Read as slices, not as a volume",
-                found=error.found or error.what,
-            )
-            return replace(stack, source=stack.source.with_notes(note))
+            if self._params.regrid:
+                return self._regridded(chosen.series)
+            if Form.SLICES not in others:
+                raise
+            return self._read_as(chosen.series, Form.SLICES)
+
+    def _regridded(self, series: Series) -> "Image":
+        from medpipe.core.slice_stack import SliceStack
+        from medpipe.transforms.regrid import regrid_slices
+
+        stack = self._read_as(series, Form.SLICES)
+        assert isinstance(stack, SliceStack)
+        return regrid_slices(stack)
 
     def _read_as(self, series: Series, form: Form) -> "Image":
         if self._read is None:
             raise RuntimeError("the stage was not opened")
-        return self._read(series, form=form, limits=self._limits)
+        return self._read(series, form=form, limits=self._limits, prefer_form=self._params.prefer_form)

@@ -79,12 +79,12 @@ class Measure(Stage):
         if body.touched_faces:
             message = "The body touches the edge of the field of view: its volume is a part"
             flags.append(self._flag(Code.W_BOUNDS, message, ", ".join(body.touched_faces), role))
-        findings += self._intensities(role, image.modality, body.intensities)
         bands = self._bands(body) if image.modality == "CT" else ()
         findings += [
             self._quantity(role, f"{band.label} fraction", band.fraction * 100, "%", "Share of the body")
             for band in bands
         ]
+        findings += self._intensities(role, image.modality, body.intensities)
         figure = draw_histogram(
             body.values,
             unit="HU" if image.modality == "CT" else "",
@@ -126,7 +126,7 @@ class Measure(Stage):
         )
 
     def _quantity(self, role: str, name: str, value: float, unit: str, meaning: str) -> Measurement:
-        slug = name.replace(" ", "_")
+        slug = name.lower().replace(" ", "_")
         return Measurement(
             id=f"{self.name}/{role}/{slug}",
             code=CodedConcept(scheme=_OWN, value=slug, meaning=meaning),
