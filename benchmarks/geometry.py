@@ -146,7 +146,7 @@ def read_with_dcm2niix(folder: Path) -> Placed:
         if run.returncode or len(found) != 1:
             raise NoImageError(f"exit code {run.returncode}, {len(found)} files")
         image = nib.load(found[0])
-        return Placed(np.array(image.dataobj), image.affine)
+        return Placed(np.asanyarray(image.dataobj).copy(), image.affine)
 
 
 READERS: dict[str, dict[str, Callable[[Path], Placed]]] = {
@@ -206,9 +206,9 @@ def table(tallies: dict[str, dict[str, Tally]]) -> str:
     ]
     for group, readers in tallies.items():
         for reader, tally in readers.items():
-            error = f"{tally.max_error_mm:.1e}" if tally.num_markers else "–"
-            if tally.max_error_mm > 0.1:
-                error = f"**{tally.max_error_mm:.1f}**"
+            error = f"{tally.max_error_mm:.2g}" if tally.num_markers else "–"
+            if tally.wrong:
+                error = f"**{error}**"
             lines.append(
                 f"| {group} | {reader} | {tally.num_inputs} | {tally.num_markers} | {error} "
                 f"| {tally.wrong} | {len(tally.refused or {})} |"
@@ -236,7 +236,8 @@ far off.
 
 NIfTI holds all 48 orientations, mirrored storage included. A DICOM series has 24, as the order of its files
 means nothing: instance numbers ascend, descend or are shuffled. Gantry tilt has no oracle: the truth is the
-generator's own slice positions, which lie along the table while the slices are turned by the tilt.
+generator's own slice positions, which lie along the table while the slices are turned by the tilt. Of the
+two files that dcm2niix then writes, the one that it did not interpolate is judged.
 """
 
 

@@ -87,13 +87,13 @@ def slice_twice_differing(folder: Path, seed: str) -> None:
 @flagged(Code.W_TILT)
 def gantry_tilt(folder: Path, seed: str) -> None:
     """The gantry was tilted by 15 degrees."""
-    save_all(good_datasets(seed, description="gantry tilt 15 degrees", affine=_tilted(15.0)), folder)
+    save_all(good_datasets(seed, description="gantry tilt 15 degrees", affine=tilted(15.0)), folder)
 
 
 @refused(Code.E_TILT)
 def gantry_tilt_beyond_limit(folder: Path, seed: str) -> None:
     """Slices are sheared by 35 degrees, more than any gantry tilts."""
-    save_all(good_datasets(seed, description="tilt 35 degrees", affine=_tilted(35.0)), folder)
+    save_all(good_datasets(seed, description="tilt 35 degrees", affine=tilted(35.0)), folder)
 
 
 @refused(Code.E_SPACING, slices_flag=Code.W_SPACING)
@@ -234,5 +234,6 @@ def _move(datasets: list[Dataset], offsets_mm: Sequence[float]) -> None:
         dataset.pop("SpacingBetweenSlices")
 
 
-def _tilted(degrees: float) -> Array:
+def tilted(degrees: float) -> Array:
+    """Return the grid of the small CT under gantry tilt."""
     return tilted_affine(degrees, pixel_mm=(6.0, 6.0), step_mm=5.0, origin=(95.0, 80.0, -40.0))
