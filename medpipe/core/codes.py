@@ -31,6 +31,7 @@ class Code(StrEnum):
     E_ARCHIVE = "E_ARCHIVE", "archives are not opened; unpack them first"
     E_OUTSIDE = "E_OUTSIDE", "a path leaves the folder it must stay in"
     E_UNREADABLE = "E_UNREADABLE", "the operating system refuses to read a file"
+    E_PATIENT = "E_PATIENT", "files of different patients claim to be one study"
     E_CHANGED = "E_CHANGED", "the input changed while it was processed"
 
     # Geometry

@@ -97,12 +97,11 @@ def parse_header(content: bytes) -> NiftiHeader:
     )
 
 
-def index_nifti(path: Path, *, modality: str = "") -> Series:
+def index_nifti(path: Path) -> Series:
     """Describe a NIfTI file by its header; what is wrong with it already stands in ``refusal``.
 
     Args:
         path: The file, or the ``.hdr`` of a pair; compressed or not.
-        modality: DICOM modality, which NIfTI does not state.
 
     Raises:
         OSError: The file cannot be read.
@@ -123,7 +122,7 @@ def index_nifti(path: Path, *, modality: str = "") -> Series:
         kind=SourceKind.NIFTI,
         files=tuple(str(file.absolute()) for file in files),
         num_bytes=sum(file.stat().st_size for file in files),
-        modality=modality,
+        modality="",
         form=Form.VOLUME,
         num_slices=header.grid_shape[2] if header else 0,
         size=header.grid_shape[:2] if header else (0, 0),

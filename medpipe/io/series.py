@@ -120,8 +120,9 @@ class TreeIndex:
 
     Attributes:
         studies: Ordered by uid.
-        skipped: Files that are no images, links that loop, FIFOs, sockets, unreadable folders.
-        num_files: All regular files seen; each is in a study or in ``skipped``.
+        skipped: Files that are no images, links to what is seen already, FIFOs, sockets, unreadable folders.
+        num_files: All entries seen but folders that were entered; each is in exactly one study or in
+            ``skipped``. A hidden folder or the folder of an earlier run is one entry.
     """
 
     studies: tuple[Study, ...]
