@@ -29,6 +29,9 @@ _PLOT: Final = (64, 44, WIDTH - 24, _HEIGHT - 48)
 
 _BAR: Final[Colour] = (86, 128, 168)
 _NUM_BINS: Final = 256
+_LARGEST_WHOLE: Final = 1e9
+"""Intensities beyond this range are not pixel values that happen to be whole."""
+
 _RANGE_PERCENTILES: Final = (0.05, 99.95)
 _MAX_SAMPLES: Final = 2_000_000
 _NUM_TICKS: Final = 8
@@ -82,7 +85,9 @@ def draw_histogram(
     flat = values.reshape(-1)[:: max(1, values.size // _MAX_SAMPLES)]
     flat = flat[np.isfinite(flat)]
     low, high = _range(flat, [threshold.value for threshold in thresholds])
-    counts, _ = np.histogram(flat, bins=_NUM_BINS, range=(low, high))
+    edges = _bin_edges(flat, low, high)
+    low, high = float(edges[0]), float(edges[-1])
+    counts, _ = np.histogram(flat, bins=edges)
 
     canvas = blank(WIDTH, _HEIGHT)
     _draw_bands(canvas, bands, low, high)
@@ -94,7 +99,7 @@ def draw_histogram(
     marked = [f"{band.label} {band.fraction:.1%} ({_bounds_text(band, unit)})" for band in bands]
     marked += [f"{threshold.label} at {_amount(threshold.value, unit)}" for threshold in thresholds]
     caption = (
-        f"Share of voxels by intensity, logarithmic axis, {_NUM_BINS} bins from {low:.4g} to "
+        f"Share of voxels by intensity, logarithmic axis, {len(counts)} bins from {low:.4g} to "
         f"{_amount(high, unit)}." + (f" Marked: {'; '.join(marked)}." if marked else "")
     )
     alt = "Histogram of intensities" + (f": {'; '.join(marked)}." if marked else ".")
@@ -104,6 +109,15 @@ def draw_histogram(
 def _range(values: npt.NDArray[Any], shown: list[float]) -> tuple[float, float]:
     low, high = np.percentile(values, _RANGE_PERCENTILES) if values.size else (0.0, 1.0)
     return widened(min(float(low), *shown, float(high)), max(float(high), *shown, float(low)))
+
+
+def _bin_edges(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.float64]:
+    """Return equal bins; of whole numbers each holds equally many, else the picture looks like a comb."""
+    step = float(np.ceil((high - low) / _NUM_BINS))
+    if step * _NUM_BINS < _LARGEST_WHOLE and np.array_equal(values, np.round(values)):
+        first = np.floor(low) - 0.5
+        return np.asarray(first + step * np.arange(np.ceil((high + 1 - first) / step) + 1), dtype=np.float64)
+    return np.linspace(low, high, _NUM_BINS + 1)
 
 
 def _x(value: float, low: float, high: float) -> float:

@@ -90,10 +90,10 @@ def _draw_plane(view: View, plane: Plane, window: Window, outlines: View | None)
 
 
 def _caption(view: View, plane: Plane, window: Window, count: int, labels: tuple[int, ...]) -> str:
-    sentences = [
-        f"{count} of {view.array.shape[plane.normal]} slices, evenly chosen where there is "
-        f"something to see; {window.text}."
-    ]
+    num_slices = view.array.shape[plane.normal]
+    shown = f"All {num_slices} slices" if count == num_slices > 1 else f"{count} of {num_slices} slices"
+    spread = "" if count == num_slices else ", evenly chosen where there is something to see"
+    sentences = [f"{shown}{spread}; {window.text}."]
     if view.is_oriented:
         sentences += [
             side_sentence(plane),

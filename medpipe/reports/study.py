@@ -17,8 +17,9 @@ from medpipe.io.study_folder import FINDINGS, REPORT, ImageSource, ImageSummary,
 from medpipe.reports.finding_rows import group_findings
 from medpipe.reports.numbers import NARROW_SPACE, format_number, format_sizes
 from medpipe.reports.page import render_page
-from medpipe.reports.texts import figure_how_to_read
+from medpipe.reports.texts import FIGURE_FAMILIES, figure_family, panel_text
 
+_FIGURE_ORDER: Final = (*FIGURE_FAMILIES, "figures")
 _SHOWN_INSTANCES: Final = 1000
 """Instance UIDs listed a series; more would make the page heavy and nobody reads them."""
 
@@ -132,7 +133,7 @@ def _card(code: Code, flag: QualityFlag | GeometryNote, source: str) -> FlagCard
 
 def _image_panel(role: str, image: ImageSource) -> ImagePanel:
     facts = (*_geometry_facts(image.summary), *image.summary.facts.items(), *image.source.acquisition.items())
-    return ImagePanel(role, tuple((name, value) for name, value in facts if value), image)
+    return ImagePanel(role, tuple((name.replace("_", " "), value) for name, value in facts if value), image)
 
 
 def _geometry_facts(summary: ImageSummary) -> tuple[tuple[str, str], ...]:
@@ -163,8 +164,8 @@ def _pictures(study: StudyFolder) -> tuple[Picture, ...]:
             title=entry.title,
             caption=entry.caption,
             alt=entry.alt,
-            how_to_read=figure_how_to_read(entry.name),
+            how_to_read=panel_text(figure_family(entry.name)).how_to_read,
             uri="data:image/webp;base64," + b64encode(study.figure_bytes(entry)).decode(),
         )
-        for entry in study.figures
+        for entry in sorted(study.figures, key=lambda entry: _FIGURE_ORDER.index(figure_family(entry.name)))
     )

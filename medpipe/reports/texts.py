@@ -8,6 +8,9 @@ import yaml
 
 _TEXTS: Final = Path(__file__).parent / "texts.yaml"
 
+FIGURE_FAMILIES: Final = ("mosaic", "contact_sheet", "radiograph", "histogram")
+"""Kinds of figures in the order of the report: the image itself comes before numbers drawn from it."""
+
 
 class PanelText(NamedTuple):
     """Title of a panel and how to read it."""
@@ -22,11 +25,9 @@ def panel_text(panel: str) -> PanelText:
     return texts.get(panel, texts["other"])
 
 
-def figure_how_to_read(figure: str) -> str:
-    """Return how to read a figure, by the first part of its name (``"mosaic"`` of ``"mosaic_axial"``)."""
-    texts = _read_texts()
-    family = next((name for name in texts if figure.startswith(name)), "figures")
-    return texts[family].how_to_read
+def figure_family(figure: str) -> str:
+    """Return the panel whose words fit a figure, by the beginning of its name (``"mosaic_axial"``)."""
+    return next((family for family in FIGURE_FAMILIES if figure.startswith(family)), "figures")
 
 
 @lru_cache

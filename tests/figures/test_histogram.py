@@ -31,3 +31,10 @@ def test_odd_values_are_drawn(values: np.ndarray) -> None:
 def test_equal_values_give_equal_bytes() -> None:
     values = np.random.default_rng(2).normal(size=10_000)
     assert draw_histogram(values, unit="HU") == draw_histogram(values, unit="HU")
+
+
+def test_whole_numbers_leave_no_holes_between_bins() -> None:
+    # 0 to 399 once each: 256 bins would hold one or two of them in turn; 2 wide, all hold two.
+    figure = draw_histogram(np.arange(400), unit="HU")
+    assert "bins from -0.5 to" in figure.caption
+    assert "200 bins" in figure.caption or "201 bins" in figure.caption

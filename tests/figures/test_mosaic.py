@@ -78,7 +78,7 @@ def test_bright_corner_appears_upper_right_in_an_lps_scan() -> None:
 def test_few_slices_leave_out_planes_that_show_nothing() -> None:
     figures = draw_mosaics(np.zeros((64, 64, 2)), np.diag([1, 1, 5, 1]), modality="CT")
     assert [figure.name for figure in figures] == ["mosaic_axial"]
-    assert "2 of 2 slices" in figures[0].caption
+    assert "All 2 slices; " in figures[0].caption
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (500, 5, 5), (5, 5, 500), (1, 200, 200)])
