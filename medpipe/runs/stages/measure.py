@@ -121,8 +121,7 @@ class Measure(Stage):
     def _intensities(self, role: str, modality: str, values: dict[str, float]) -> tuple[Measurement, ...]:
         unit = "[hnsf'U]" if modality == "CT" else "1"
         return tuple(
-            self._quantity(role, f"{name} intensity", value, unit, "Intensity")
-            for name, value in values.items()
+            self._quantity(role, name, value, unit, "Intensity in the body") for name, value in values.items()
         )
 
     def _quantity(self, role: str, name: str, value: float, unit: str, meaning: str) -> Measurement:
