@@ -43,7 +43,7 @@ class StateBook:
 
     def begin(self, unit: Unit, attempt: int, device: str) -> bool:
         """Take a unit's lease and note that it runs; False where somebody else has it."""
-        if attempt == 1 and not self._leases.acquire(unit.id):
+        if not self._leases.acquire(unit.id):
             return False
         if self.is_current(unit):
             self._leases.release(unit.id)

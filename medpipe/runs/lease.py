@@ -1,19 +1,25 @@
 """Leases: one process works on a unit, also across machines that share a folder."""
 
+import fcntl
 import json
 import os
 import socket
 import threading
 import time
-import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+from medpipe.io.atomic import temporary_beside
 
 HEARTBEAT_S: Final = 15.0
 """How often the holder touches its leases."""
 
 EXPIRY_S: Final = 120.0
 """Age at which another machine may take a lease over: eight missed heartbeats."""
+
+_DEAD: Final = frozenset("ZX")
+"""States of a process that was killed and that its parent has not yet taken notice of."""
 
 
 class Leases:
@@ -31,40 +37,41 @@ class Leases:
         self._thread.start()
 
     def acquire(self, unit_id: str) -> bool:
-        """Take the lease of a unit; False where a live process holds it."""
+        """Take or keep the lease of a unit; False where another live process holds it."""
         path = self._path(unit_id)
-        if not self._create(path):
-            if not _is_stale(path):
-                return False
-            _remove_exactly(path)
-            if not self._create(path):
-                return False
         with self._lock:
+            if path in self._held:
+                return True
+            if not (self._create(path) or self._take_over(path)):
+                return False
             self._held.add(path)
         return True
 
     def release(self, unit_id: str) -> None:
         """Give the lease of a unit back."""
-        path = self._path(unit_id)
-        with self._lock:
-            self._held.discard(path)
-        path.unlink(missing_ok=True)
+        self._give_back(self._path(unit_id))
 
     def close(self) -> None:
         """Give all leases back and stop the heartbeat."""
         self._stop.set()
         self._thread.join()
         for path in list(self._held):
-            path.unlink(missing_ok=True)
-        self._held.clear()
+            self._give_back(path)
+
+    def _give_back(self, path: Path) -> None:
+        with self._lock:
+            self._held.discard(path)
+        with suppress(FileNotFoundError):
+            # Whoever slept past the expiry may find its lease in other hands.
+            if path.read_bytes() == self._owner:
+                path.unlink()
 
     def _path(self, unit_id: str) -> Path:
         return self._folder / f"{unit_id}.lease"
 
     def _create(self, path: Path) -> bool:
         """Create a lease that holds its owner from the first moment: link() refuses an existing name."""
-        written = self._folder / f".lease-{uuid.uuid4().hex}"
-        written.write_bytes(self._owner)
+        written = self._write_beside()
         try:
             os.link(written, path)
         except FileExistsError:
@@ -73,15 +80,31 @@ class Leases:
             written.unlink()
         return True
 
+    def _take_over(self, path: Path) -> bool:
+        """Put this process in the place of a dead holder.
+
+        Rivals judge and replace one after the other; else the second could replace the lease of the first.
+        """
+        with (self._folder / ".takeover").open("a") as turn:
+            with suppress(OSError):  # a file system without locks: the rivals' window is microseconds
+                fcntl.flock(turn, fcntl.LOCK_EX)
+            if not _is_stale(path):
+                return self._create(path)
+            self._write_beside().replace(path)
+        return True
+
+    def _write_beside(self) -> Path:
+        written = temporary_beside(self._folder / "lease")
+        written.write_bytes(self._owner)
+        return written
+
     def _keep_fresh(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
             with self._lock:
                 held = list(self._held)
             for path in held:
-                try:
+                with suppress(OSError):  # a file server that is away for a while may come back
                     os.utime(path)
-                except FileNotFoundError:
-                    continue
 
 
 def is_held(folder: Path, unit_id: str) -> bool:
@@ -91,14 +114,14 @@ def is_held(folder: Path, unit_id: str) -> bool:
 
 
 def _is_stale(path: Path) -> bool:
+    """Whether the holder of a lease is dead; an absent lease is not stale."""
     try:
-        age_s = _folder_clock(path.parent) - path.stat().st_mtime
         holder = _read_holder(path)
+        if holder.get("host") == socket.gethostname():
+            return _birth(int(holder.get("pid", 0))) != holder.get("born")
+        return _folder_clock(path.parent) - path.stat().st_mtime > EXPIRY_S
     except FileNotFoundError:
-        return True
-    if holder.get("host") == socket.gethostname():
-        return _birth(int(holder.get("pid", 0))) != holder.get("born")
-    return age_s > EXPIRY_S
+        return False
 
 
 def _read_holder(path: Path) -> dict[str, Any]:
@@ -110,20 +133,13 @@ def _read_holder(path: Path) -> dict[str, Any]:
     return holder
 
 
-def _remove_exactly(path: Path) -> None:
-    """Remove a stale lease so that of two rivals only one goes on to create its own."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return
-    aside.unlink(missing_ok=True)
-
-
 def _folder_clock(folder: Path) -> float:
     """Return the time as the folder's file system keeps it, whatever this machine's clock says."""
-    probe = folder / f".clock-{uuid.uuid4().hex}"
-    probe.touch()
+    probe = temporary_beside(folder / "clock")
+    try:
+        probe.touch()
+    except OSError:
+        return time.time()  # somebody looks on who may not write
     try:
         return probe.stat().st_mtime
     finally:
@@ -133,7 +149,8 @@ def _folder_clock(folder: Path) -> float:
 def _birth(pid: int) -> str:
     """Return when a process started (field 22 of /proc/PID/stat), as a pid may be used again."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] in _DEAD else fields[19]
     except (OSError, IndexError):
         return "" if _is_gone(pid) else "alive"
 
