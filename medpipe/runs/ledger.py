@@ -7,8 +7,10 @@ process that does not get the lock reads the state files instead.
 import fcntl
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from medpipe.runs.state import StateStore, UnitState
 
@@ -20,26 +22,27 @@ def read_states(folder: Path, states: StateStore) -> dict[str, UnitState]:
             return states.all()
         try:
             return _refresh(folder / "ledger.sqlite", states)
-        except sqlite3.DatabaseError:
-            (folder / "ledger.sqlite").unlink(missing_ok=True)
-            return _refresh(folder / "ledger.sqlite", states)
+        except (sqlite3.Error, ValidationError):
+            # Damaged, of another version or on a full disk; the truth is elsewhere and the next call rebuilds.
+            with suppress(OSError):
+                (folder / "ledger.sqlite").unlink(missing_ok=True)
+            return states.all()
 
 
 def _refresh(path: Path, states: StateStore) -> dict[str, UnitState]:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA synchronous = OFF")  # it can be rebuilt at any time
         database.execute(
-            "CREATE TABLE IF NOT EXISTS units"
-            " (id TEXT PRIMARY KEY, mtime_ns INTEGER, state TEXT, content TEXT)"
+            "CREATE TABLE IF NOT EXISTS units (id TEXT PRIMARY KEY, stamp TEXT, state TEXT, content TEXT)"
         )
-        known = dict(database.execute("SELECT id, mtime_ns FROM units"))
+        known = dict(database.execute("SELECT id, stamp FROM units"))
         on_disk = dict(states.entries())
-        changed = [unit_id for unit_id, mtime_ns in on_disk.items() if known.get(unit_id) != mtime_ns]
-        gone = [(unit_id,) for unit_id in known if unit_id not in on_disk]
+        changed = [unit_id for unit_id, stamp in on_disk.items() if known.get(unit_id) != stamp]
+        outdated = [(unit_id,) for unit_id, stamp in known.items() if on_disk.get(unit_id) != stamp]
         fresh = [state for unit_id in changed if (state := states.read(unit_id)) is not None]
-        database.executemany("DELETE FROM units WHERE id = ?", gone)
+        database.executemany("DELETE FROM units WHERE id = ?", outdated)
         database.executemany(
-            "INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?)",
+            "INSERT INTO units VALUES (?, ?, ?, ?)",
             [(item.id, on_disk[item.id], item.state.value, item.model_dump_json()) for item in fresh],
         )
         rows = database.execute("SELECT id, content FROM units ORDER BY id").fetchall()

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -114,12 +115,17 @@ class StateStore:
         """Replace the state of a unit atomically."""
         write_bytes(self.path(state.id), state.model_dump_json().encode(), durable=self._durable)
 
-    def entries(self) -> Iterator[tuple[str, int]]:
-        """Yield ``(unit id, mtime in ns)`` of every state on disk."""
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Yield the id of every unit on disk, and a stamp that is another one after each write."""
         with os.scandir(self._folder) as found:
             for entry in found:
-                if entry.name.endswith(self._SUFFIX) and not entry.name.startswith("."):
-                    yield entry.name.removesuffix(self._SUFFIX), entry.stat().st_mtime_ns
+                if not entry.name.endswith(self._SUFFIX) or entry.name.startswith("."):
+                    continue
+                with suppress(FileNotFoundError):  # removed by a retry at this moment
+                    status = entry.stat()
+                    # Two writes may fall into one tick of the file system's clock, but not into one inode.
+                    stamp = f"{status.st_mtime_ns} {status.st_ino} {status.st_size}"
+                    yield entry.name.removesuffix(self._SUFFIX), stamp
 
     def all(self) -> dict[str, UnitState]:
         """Return every state by unit id."""
