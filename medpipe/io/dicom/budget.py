@@ -34,7 +34,7 @@ def check_pixels(headers: Sequence[Header], limits: Limits) -> None:
     for header, layout in zip(headers, layouts, strict=True):
         _check_bits(layout)
         _check_size(layout, header.num_bytes, limits)
-        _check_rescale(header.rescale, header.modality)
+        check_rescale(header.rescale, header.modality)
 
 
 def _check_bits(layout: PixelLayout) -> None:
@@ -84,7 +84,8 @@ def _check_size(layout: PixelLayout, num_bytes: int, limits: Limits) -> None:
         )
 
 
-def _check_rescale(rescale: Rescale, modality: str) -> None:
+def check_rescale(rescale: Rescale, modality: str) -> None:
+    """Refuse values that would mean nothing, or CT values that are not HU (``E_RESCALE``)."""
     if not math.isfinite(rescale.slope) or not math.isfinite(rescale.intercept) or rescale.slope == 0:
         raise RefusedError(
             Code.E_RESCALE,

@@ -74,7 +74,7 @@ def decode_frame(encapsulated: bytes, layout: PixelLayout, index: int) -> npt.ND
     except Exception as error:
         if layout.syntax in JPEG and not _has_libjpeg(decoder):
             raise _no_decoder(layout.syntax) from error
-        raise _undecodable(layout, index, type(error).__name__) from error
+        raise _undecodable(layout, index, _last_line(error)) from error
     if pixels.shape != (layout.rows, layout.columns):
         raise _undecodable(layout, index, f"a frame of shape {pixels.shape}")
     return np.asarray(pixels)
@@ -118,6 +118,11 @@ def _fragments(encapsulated: bytes) -> Iterator[bytes]:
 def _encapsulate(frame: bytes) -> bytes:
     """Wrap one frame the way a decoder expects it, behind an empty offset table."""
     return _ITEM_HEADER.pack(0xFFFE, _ITEM, 0) + _ITEM_HEADER.pack(0xFFFE, _ITEM, len(frame)) + frame
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:160]
 
 
 def _has_libjpeg(decoder: Decoder) -> bool:

@@ -113,6 +113,12 @@ class Header:
         return self.pixels is not None
 
     @property
+    def is_multiframe(self) -> bool:
+        """Whether the file holds frames with positions of their own, even if it is only one."""
+        frames = self.pixels.frames if self.pixels is not None else 0
+        return frames > 1 or (frames == 1 and self.sop_class_uid in sop_classes.ENHANCED)
+
+    @property
     def is_directory(self) -> bool:
         """Whether the file is a DICOMDIR; what it points to is never followed."""
         return self.sop_class_uid == sop_classes.DIRECTORY

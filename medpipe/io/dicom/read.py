@@ -44,11 +44,11 @@ def read_dicom(
     check_pixels(headers, limits)
     if form is Form.PLANAR:
         return read_radiograph(headers[0])
-    if series.num_slices > len(headers):
+    if headers[0].is_multiframe:
         # highdicom takes seconds to import; single-frame files do not need it.
         from medpipe.io.dicom.multiframe import read_multiframe
 
-        return read_multiframe(headers[0], form=form, workers=workers)
+        return read_multiframe(headers[0], form=form)
     return read_slices(headers, form=form, workers=workers)
 
 

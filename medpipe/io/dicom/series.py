@@ -67,9 +67,12 @@ def form_of(header: Header) -> Form:
     """Return the best form that an image of this header may take."""
     if header.modality in sop_classes.RADIOGRAPH_MODALITIES:
         return Form.PLANAR
-    layout = _layout(header)
     has_place = header.position_mm is not None or header.orientation is not None
-    if layout.frames == 1 and not has_place and header.modality not in sop_classes.CROSS_SECTIONAL_MODALITIES:
+    if (
+        not header.is_multiframe
+        and not has_place
+        and header.modality not in sop_classes.CROSS_SECTIONAL_MODALITIES
+    ):
         return Form.PLANAR
     return Form.VOLUME
 
@@ -77,7 +80,7 @@ def form_of(header: Header) -> Form:
 def _parts(headers: list[Header]) -> Iterable[_Part]:
     for group in _split_by(headers, _kind):
         first = group[0]
-        if form_of(first) is Form.PLANAR or _layout(first).frames > 1:
+        if form_of(first) is Form.PLANAR or first.is_multiframe:
             yield from (_Part([header]) for header in group)
             continue
         for aligned in _split_by_closeness(group):
@@ -94,7 +97,7 @@ def _kind(header: Header) -> Hashable:
         layout.rows,
         layout.columns,
         layout.samples,
-        layout.frames > 1,
+        header.is_multiframe,
         form_of(header),
         "LOCALIZER" in image_type,
         "DERIVED" in image_type,

@@ -25,8 +25,8 @@ _NON_IMAGE_PREFIXES: Final = (
     DIRECTORY,
 )
 
-ENHANCED_CT: Final = _STORAGE + "2.1"
-ENHANCED_MR: Final = _STORAGE + "4.1"
+ENHANCED: Final = frozenset(_STORAGE + suffix for suffix in ("2.1", "2.2", "4.1", "4.4", "128.1", "130"))
+"""CT, MR and PET whose frames carry functional groups; 2.2, 4.4 and 128.1 were single frames once."""
 
 _MODALITIES: Final = {
     _STORAGE + "1": "CR",
@@ -35,11 +35,15 @@ _MODALITIES: Final = {
     _STORAGE + "1.2": "MG",
     _STORAGE + "1.2.1": "MG",
     _STORAGE + "2": "CT",
-    ENHANCED_CT: "CT",
+    _STORAGE + "2.1": "CT",
+    _STORAGE + "2.2": "CT",
     _STORAGE + "4": "MR",
-    ENHANCED_MR: "MR",
+    _STORAGE + "4.1": "MR",
+    _STORAGE + "4.4": "MR",
     _STORAGE + "20": "NM",
     _STORAGE + "128": "PT",
+    _STORAGE + "128.1": "PT",
+    _STORAGE + "130": "PT",
 }
 
 RADIOGRAPH_MODALITIES: Final = frozenset({"CR", "DX", "MG", "IO", "PX", "RG"})
