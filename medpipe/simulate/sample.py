@@ -142,7 +142,7 @@ def _write_faults(folder: Path, names: Iterable[str]) -> SampleEntry:
         if target.exists():
             shutil.rmtree(target)  # links and FIFOs cannot be written twice
         target.mkdir(parents=True)
-        fault.write(target, "sample")
+        fault.write(target, f"sample {fault.name}")  # each a study of its own
     return SampleEntry(folder, f"{len(chosen)} simulated studies with a fault each")
 
 

@@ -35,6 +35,14 @@ class TestSample:
         (faults,) = (entry for entry in entries if entry.folder.name == "07-faults")
         assert len(os.listdir(faults.folder)) == len(SAMPLE_FAULTS)
 
+    def test_every_folder_of_dicom_files_is_a_study_of_its_own(self, entries: list[SampleEntry]) -> None:
+        studies: dict[str, set[Path]] = {}
+        for entry in entries:
+            for path in entry.folder.rglob("IM0002.dcm"):
+                studies.setdefault(pydicom.dcmread(path).StudyInstanceUID, set()).add(path.parent)
+        assert len(studies) >= 5
+        assert all(len(folders) == 1 for folders in studies.values())
+
     def test_many_are_written_on_request(self, entries: list[SampleEntry]) -> None:
         assert len(os.listdir(entries[-1].folder)) == 2
 
