@@ -17,7 +17,9 @@ def sample(
     folder: Annotated[
         Path, typer.Argument(help="Folder to write into; made when absent.", show_default=False)
     ],
-    faults: Annotated[bool, typer.Option(help="Broken studies too, one of each kind.")] = True,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Every kind of broken file, not only a handful.")
+    ] = False,
     many: Annotated[int, typer.Option(help="Further small CT studies, for batch runs.")] = 0,
 ) -> None:
     """Write sample studies: the MNI152 brain, simulated CT with gantry tilt, broken files."""
