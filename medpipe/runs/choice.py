@@ -1,5 +1,6 @@
 """Choice of input: which series of a study takes which role of a pipeline."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -11,14 +12,24 @@ from medpipe.runs.pipeline import Preference, RoleRule
 from medpipe.runs.unit import Input
 
 _SET_ASIDE: Final = frozenset({Trait.LOCALIZER, Trait.DERIVED, Trait.SECONDARY})
-"""Traits that keep a series out of a role unless the rule allows them."""
+"""Traits that keep a series out of a role unless the rule allows them and there is no other."""
 
 _CROSS_SECTIONAL: Final = frozenset({Form.VOLUME, Form.SLICES})
+
+
+def _thickness_mm(series: Series) -> float:
+    """Return the slice thickness; infinite where the header states none that can be used."""
+    try:
+        thickness_mm = float(series.facts["slice_thickness_mm"])
+    except (KeyError, ValueError):
+        return math.inf
+    return thickness_mm if thickness_mm > 0 else math.inf
+
 
 _BEST: Final[Mapping[Preference, Callable[[Series], tuple[object, ...]]]] = {
     "most_slices": lambda series: (-series.num_slices,),
     "fewest_slices": lambda series: (series.num_slices,),
-    "thinnest": lambda series: (float(series.facts.get("slice thickness", "inf").split()[0]),),
+    "thinnest": lambda series: (_thickness_mm(series),),
     "first_uid": lambda series: (series.uid, series.part),
 }
 
@@ -50,11 +61,11 @@ def choose_inputs(
     notes += [
         GeometryNote(
             code=Code.W_MODALITY,
-            message="The file states no modality; the pipeline's was assumed",
-            found=chosen.modality,
+            message="The file states no modality; one that the pipeline takes was assumed",
+            found=" or ".join(accepts[role].modality),
         )
-        for chosen in inputs.values()
-        if chosen.modality and not chosen.series.modality
+        for role, chosen in inputs.items()
+        if accepts[role].modality and not chosen.series.modality
     ]
     return inputs, tuple(notes)
 
@@ -63,6 +74,8 @@ def _choose(study: Study, role: str, rule: RoleRule) -> Input:
     eligible = [series for series in study.series if series.refusal is None and not _why_not(series, rule)]
     if not eligible:
         raise _no_match(study, role, rule)
+    # An allowed trait makes a series second best: a derived one gives way to its original.
+    eligible = [series for series in eligible if not series.traits & _SET_ASIDE] or eligible
     if len(eligible) > 1 and rule.prefer is not None:
         eligible = _preferred(eligible, rule.prefer)
     if len(eligible) > 1:
@@ -104,16 +117,21 @@ def _why_not(series: Series, rule: RoleRule) -> str:
 
 
 def _no_match(study: Study, role: str, rule: RoleRule) -> RefusedError:
-    refused = [series.refusal for series in study.series if series.refusal is not None]
-    if refused and len(refused) == len(study.series):
-        return refused[0]
+    others = [series for series in study.series if series.refusal is None]
+    refusals = [
+        series.refusal
+        for series in study.series
+        # A broken series that would have suited is the reason, whatever else lies beside it.
+        if series.refusal is not None and not (others and _why_not(series, rule))
+    ]
+    if refusals:
+        return refusals[0]
     if not study.series:
         return RefusedError(
             Code.E_NO_MATCH,
             f"The study holds no image for the role {role!r}",
             found=f"{study.others} objects without pixels to process",
         )
-    others = [series for series in study.series if series.refusal is None]
     wrong_modality = all(
         rule.modality and series.modality and series.modality not in rule.modality for series in others
     )
