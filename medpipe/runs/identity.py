@@ -16,7 +16,7 @@ from typing import Final
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, SettingsError
 from medpipe.core.settings import configuration_folder
-from medpipe.io.atomic import write_bytes
+from medpipe.io.atomic import temporary_beside, write_bytes
 from medpipe.io.series import Study
 
 KEY_BYTES: Final = 32
@@ -24,7 +24,8 @@ ID_DIGITS: Final = 20
 """Hexadecimal digits of an id: 80 bits, so that a million studies do not collide."""
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@")
 
 
 class Names(StrEnum):
@@ -65,7 +66,7 @@ class Identity:
         return f"pt-{self._digest('patient', patient)}" if patient else ""
 
     def _digest(self, purpose: str, text: str) -> str:
-        message = f"{purpose}\0{text}".encode("utf-8", "surrogateescape")
+        message = f"{purpose}\0{text}".encode("utf-8", "surrogatepass")
         return hmac.new(self.key, message, hashlib.sha256).hexdigest()[:ID_DIGITS]
 
 
@@ -82,20 +83,16 @@ def load_key(path: Path | None = None) -> bytes:
     if path is not None:
         return _read_key(path)
     default = configuration_folder() / "key"
-    try:
-        default.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(default, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read_key(default)
-    except OSError as error:
-        raise MachineError(
-            Code.E_DISK,
-            f"The key cannot be written to {default}",
-            found=error.strerror or "",
-            fix="Name a key file with --key, or set XDG_CONFIG_HOME to a folder that can be written.",
-        ) from error
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
+    if not default.exists():
+        try:
+            _make_key(default)
+        except OSError as error:
+            raise MachineError(
+                Code.E_DISK,
+                f"The key cannot be written to {default}",
+                found=error.strerror or "",
+                fix="Name a key file with --key, or set XDG_CONFIG_HOME to a folder that can be written.",
+            ) from error
     return _read_key(default)
 
 
@@ -119,8 +116,21 @@ def mapping_csv(studies: Iterable[tuple[str, Study]], identity: Identity) -> str
 
 def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner can read (mode 0600)."""
-    write_bytes(path, text.encode("utf-8", "replace"))
-    path.chmod(0o600)
+    write_bytes(path, text.encode("utf-8", "replace"), mode=0o600)
+
+
+def _make_key(path: Path) -> None:
+    """Write a key that is complete from the first moment; of several processes one makes it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    written = temporary_beside(path)
+    written.touch(mode=0o600)
+    written.write_text(secrets.token_hex(KEY_BYTES) + "\n", encoding="ascii")
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        return
+    finally:
+        written.unlink()
 
 
 def _read_key(path: Path) -> bytes:
@@ -144,6 +154,6 @@ def _read_key(path: Path) -> bytes:
 
 
 def _cell(text: str) -> str:
-    """Keep spreadsheets from reading a header field as a formula."""
-    clean = text.replace("\0", "")
-    return f"'{clean}" if clean.startswith(_FORMULA_STARTS) else clean
+    """Keep spreadsheets from reading a header field as a formula, or a line of one as a row of the table."""
+    clean = _CONTROL.sub("", text)
+    return f"'{clean}" if clean.lstrip().startswith(_FORMULA_STARTS) else clean

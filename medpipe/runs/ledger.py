@@ -23,7 +23,7 @@ def read_states(folder: Path, states: StateStore) -> dict[str, UnitState]:
         try:
             return _refresh(folder / "ledger.sqlite", states)
         except (sqlite3.Error, ValidationError):
-            # Damaged, of another version or on a full disk; the truth is elsewhere and the next call rebuilds.
+            # Damaged, of another version or on a full disk; the truth is elsewhere, the next call rebuilds.
             with suppress(OSError):
                 (folder / "ledger.sqlite").unlink(missing_ok=True)
             return states.all()
