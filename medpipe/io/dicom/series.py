@@ -218,6 +218,8 @@ def _facts(part: _Part) -> dict[str, str]:
         "transfer_syntax": ", ".join(sorted(syntaxes)),
         "image_type": "/".join(first.image_type),
     }
+    if thickness := first.acquisition.get("slice_thickness_mm"):
+        facts["slice_thickness_mm"] = thickness
     if part.told_apart_by:
         facts[part.told_apart_by] = dict(first.repetition).get(part.told_apart_by, "")
     return facts
