@@ -20,7 +20,7 @@ def checked_boxes(boxes: npt.ArrayLike) -> Array:
         ShapeError: Not ``(N, 6)``, not finite, or a lower bound above its upper bound.
     """
     array = np.asarray(boxes, dtype=np.float64)
-    if array.size == 0:
+    if array.shape == (0,):  # an empty list
         array = array.reshape(0, 6)
     if array.ndim != 2 or array.shape[1] != 6:
         raise ShapeError("Boxes must be (N, 6)", found=f"shape {array.shape}")

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow.parquet
 
-from medpipe.core.affine import shear_degrees
+from medpipe.core.affine import is_oblique, shear_degrees
 from medpipe.core.case import Case
 from medpipe.core.errors import ShapeError
 from medpipe.core.findings import Value
@@ -94,7 +93,7 @@ def _summarise_stack(stack: SliceStack) -> ImageSummary:
         modality=stack.modality,
         size=(size_i, size_j, num_slices),
         spacing_mm=_rounded((spacing_i, spacing_j)),
-        is_oblique=bool(np.abs(stack.normal).max() < 1 - 1e-4),
+        is_oblique=is_oblique(stack.slice_affine(0)),
         extent_mm=_rounded((size_i * spacing_i, size_j * spacing_j, float(gaps.sum()))),
         facts=facts,
     )
