@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    model_serializer,
+    model_validator,
+)
 
 from medpipe.core.codes import Code
 
@@ -12,6 +21,16 @@ SCHEMA_VERSION: Final = "1.0"
 """Version of ``findings.json``: the first number changes when old readers would misread it."""
 
 NOT_FOR_DIAGNOSIS: Final = "Research use only: not for diagnosis"
+
+
+def _readable_version(version: str) -> str:
+    if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+        raise ValueError(f"written as schema {version}; this medpipe reads schema {SCHEMA_VERSION}")
+    return version
+
+
+SchemaVersion = Annotated[str, AfterValidator(_readable_version)]
+"""A version of the same first number as ours: others are refused rather than misread."""
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -196,14 +215,20 @@ class Unknown(Value):
     """A finding of a kind that this version does not know: kept and shown as text."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
 
     kind: str
     id: str
 
     def as_text(self) -> str:
         """Return its fields as readable text."""
-        fields = self.model_dump(exclude={"kind", "id"})
-        return f"{self.kind}: " + ", ".join(f"{name} = {value}" for name, value in sorted(fields.items()))
+        fields = sorted(self.__pydantic_extra__.items())
+        return f"{self.kind}: " + ", ".join(f"{name} = {value}" for name, value in fields)
+
+    @model_serializer
+    def _whole(self) -> dict[str, JsonValue]:
+        """Keep nulls too, which known kinds leave out."""
+        return {"kind": self.kind, "id": self.id, **self.__pydantic_extra__}
 
 
 KnownFinding = Label | Structure | Measurement | Lesion | Risk | Forecast | Change | QualityFlag | Sentence
@@ -220,7 +245,7 @@ def parse_finding(data: object) -> Finding:
     """
     if isinstance(data, BaseModel):
         return data  # type: ignore[return-value]  # already a finding
-    if isinstance(data, dict) and data.get("kind") not in KINDS:
+    if isinstance(data, dict) and isinstance(kind := data.get("kind"), str) and kind not in KINDS:
         return Unknown.model_validate(data)
     finding: Finding = _KNOWN.validate_python(data)
     return finding
@@ -235,7 +260,7 @@ class FindingsRecord(Value):
         findings: In the order of the stages that made them.
     """
 
-    schema_version: str = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     notice: str = NOT_FOR_DIAGNOSIS
     study: str
     findings: tuple[Finding, ...] = ()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.core.findings import SCHEMA_VERSION, FindingsRecord, Value
+from medpipe.core.findings import SCHEMA_VERSION, FindingsRecord, SchemaVersion, Value
 from medpipe.core.source import Source
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -61,7 +61,7 @@ class ImageSource(Value):
 class StudySource(Value):
     """Content of ``source.json``: the images by role."""
 
-    schema_version: str = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     study: str
     images: dict[str, ImageSource] = Field(default_factory=dict)
 
@@ -104,7 +104,7 @@ class Provenance(Value):
         stages: In the order they ran.
     """
 
-    schema_version: str = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     pipeline: str
     medpipe: str
     libraries: dict[str, str] = Field(default_factory=dict)
