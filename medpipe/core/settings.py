@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Final, NoReturn, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,9 @@ KeyPath = tuple[str | int, ...]
 
 MAX_FILE_BYTES: Final = 1_000_000
 """A settings file is written by a person; anything larger is not one."""
+
+MAX_DEPTH: Final = 20
+"""Deeper nesting is no setting, and would exhaust the stack."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def parse_settings(text: str, *, name: str) -> SettingsFile:
     """Parse YAML text as data; see :func:`read_settings`."""
     lines: dict[KeyPath, int] = {}
     try:
-        _refuse_aliases(text, name)
+        _refuse_more_than_data(text, name)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = None if node is None else _plain(node, (), lines, name)
     except yaml.YAMLError as error:
@@ -75,37 +79,35 @@ def parse_settings(text: str, *, name: str) -> SettingsFile:
     return SettingsFile(name, data, lines)
 
 
-def validate_settings(model: type[ModelT], settings: SettingsFile, *, at: KeyPath = ()) -> ModelT:
+def validate_settings(model: type[ModelT], settings: SettingsFile) -> ModelT:
     """Build a typed model from parsed settings.
 
     Args:
         model: A pydantic model that forbids extra fields.
         settings: The parsed file.
-        at: Where in the file the model's mapping stands.
 
     Raises:
         SettingsError: Names the line, the wrong key or value, and the nearest valid key.
     """
-    data = settings.data
-    for key in at:
-        data = data[key]
-    if not isinstance(data, Mapping):
+    if not isinstance(settings.data, Mapping):
         raise SettingsError(
             Code.E_SETTINGS,
-            f"{settings.place(at)}: expected keys and values",
-            found=type(data).__name__,
+            f"{settings.place(())}: expected keys and values",
+            found=type(settings.data).__name__,
         )
     try:
-        return model.model_validate(data)
+        return model.model_validate(settings.data)
     except ValidationError as error:
-        _raise_first(error, model, settings, at)
+        _raise_first(error, model, settings)
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?`` for the closest choice, else the list of choices."""
     known = sorted(choices)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else f"Choose one of: {', '.join(known)}."
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Choose one of: {', '.join(known)}." if known else "Leave it out."
 
 
 def configuration_folder() -> Path:
@@ -123,14 +125,30 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _refuse_aliases(text: str, name: str) -> None:
+def _refuse_more_than_data(text: str, name: str) -> None:
+    """Refuse aliases (which can grow without bound), tags (which ask for types) and endless nesting."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        tag: str | None = getattr(event, "tag", None)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        place = f"{name}, line {_line_of(event)}"
         if isinstance(event, yaml.AliasEvent):
             raise SettingsError(
                 Code.E_SETTINGS,
-                f"{name}, line {_line_of(event)}: aliases are not allowed",
+                f"{place}: aliases are not allowed",
                 found=f"*{event.anchor}",
                 fix="Write the value out.",
+            )
+        if tag is not None:
+            raise SettingsError(
+                Code.E_SETTINGS,
+                f"{place}: tags are not allowed",
+                found=tag,
+                fix="Settings are plain data; nothing in them is executed.",
+            )
+        if depth > MAX_DEPTH:
+            raise SettingsError(
+                Code.E_SETTINGS, f"{place}: the nesting is too deep", found=f"more than {MAX_DEPTH} levels"
             )
 
 
@@ -144,19 +162,14 @@ def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str)
         return _plain_mapping(node, path, lines, name)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), lines, name) for index, item in enumerate(node.value)]
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        raise SettingsError(
-            Code.E_SETTINGS,
-            f"{name}, line {_line_of(node)}: tags are not allowed",
-            found=node.tag,
-            fix="Settings are plain data; nothing in them is executed.",
-        )
     return yaml.SafeLoader("").construct_object(node)
 
 
 def _plain_mapping(node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int], name: str) -> Any:
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise SettingsError(Code.E_SETTINGS, f"{name}, line {_line_of(key_node)}: a key must be a word")
         key = str(key_node.value)
         if key in result:
             raise SettingsError(
@@ -170,13 +183,12 @@ def _plain_mapping(node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, i
     return result
 
 
-def _raise_first(
-    error: ValidationError, model: type[BaseModel], settings: SettingsFile, at: KeyPath
-) -> NoReturn:
-    first = error.errors(include_url=False)[0]
-    path = (*at, *first["loc"])
-    where = settings.place(path)
-    key = str(first["loc"][-1]) if first["loc"] else ""
+def _raise_first(error: ValidationError, model: type[BaseModel], settings: SettingsFile) -> NoReturn:
+    problems = error.errors(include_url=False)
+    # An unknown key comes first: a misspelt one is missing too.
+    first = next((item for item in problems if item["type"] == "extra_forbidden"), problems[0])
+    where = settings.place(first["loc"])
+    key = next((part for part in reversed(first["loc"]) if isinstance(part, str)), "")
     if first["type"] == "extra_forbidden":
         raise SettingsError(
             Code.E_SETTINGS,
@@ -192,16 +204,27 @@ def _raise_first(
     ) from error
 
 
-def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    current: Any = model
+def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
+    """Return the valid keys of the mapping that stands at a path of a model's settings."""
+    annotation: Any = model
     for key in path:
-        if not (isinstance(current, type) and issubclass(current, BaseModel)):
-            return []
-        field = current.model_fields.get(str(key))
-        annotation = field.annotation if field else None
-        arguments = [annotation, *getattr(annotation, "__args__", ())]
-        models = [item for item in arguments if isinstance(item, type) and issubclass(item, BaseModel)]
-        current = models[0] if models else None
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return [field.alias or name for name, field in current.model_fields.items()]
-    return []
+        if _is_model(annotation):
+            field = annotation.model_fields.get(str(key))
+            annotation = _present(field.annotation) if field else None
+        else:  # into the values of a mapping or the items of a sequence
+            items = [item for item in get_args(annotation) if item is not Ellipsis]
+            annotation = _present(items[-1]) if items else None
+    if not _is_model(annotation):
+        return []
+    return [field.alias or name for name, field in annotation.model_fields.items()]
+
+
+def _present(annotation: Any) -> Any:
+    """Return what stands in ``X | None``, and any other annotation as it is."""
+    if isinstance(annotation, UnionType):
+        return next(item for item in get_args(annotation) if item is not NoneType)
+    return annotation
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
