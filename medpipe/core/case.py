@@ -1,7 +1,8 @@
 """A case: what stages pass on, from the images read to the findings made."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from medpipe.core.volume import Volume
 
     Image = Volume | SliceStack | Planar
-
-
-def _empty() -> MappingProxyType[str, Any]:
-    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -77,22 +74,24 @@ class Case:
     """
 
     id: str
-    sources: Mapping[str, Source] = field(default_factory=_empty)
-    images: "Mapping[str, Image]" = field(default_factory=_empty)
-    masks: Mapping[str, Mask] = field(default_factory=_empty)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    images: "Mapping[str, Image]" = field(default_factory=dict)
+    masks: Mapping[str, Mask] = field(default_factory=dict)
     records: "tuple[PatientRecord, ...]" = ()
-    tables: "Mapping[str, pa.Table]" = field(default_factory=_empty)
+    tables: "Mapping[str, pa.Table]" = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     flags: tuple[QualityFlag, ...] = ()
     figures: tuple[Figure, ...] = ()
 
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Mapping):
+                object.__setattr__(self, item.name, MappingProxyType(dict(value)))
+
     def with_(self, **changes: Any) -> "Case":
         """Return a case with some fields replaced; mappings become read-only copies."""
-        frozen: dict[str, Any] = {
-            name: MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
-            for name, value in changes.items()
-        }
-        return replace(self, **frozen)
+        return replace(self, **changes)
 
     def adding(
         self,
@@ -116,9 +115,9 @@ class Case:
             ("finding", [item.id for item in (*merged.findings, *merged.flags)]),
             ("figure", [figure.name for figure in merged.figures]),
         ):
-            twice = {name for name in names if names.count(name) > 1}
+            twice = sorted(name for name, count in Counter(names).items() if count > 1)
             if twice:
-                raise ShapeError(f"Each {kind} needs an id of its own", found=f"{sorted(twice)} twice")
+                raise ShapeError(f"Each {kind} needs an id of its own", found=f"{', '.join(twice)} twice")
         return merged
 
     def record(self) -> FindingsRecord:

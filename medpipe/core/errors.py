@@ -57,9 +57,6 @@ class NoInputError(MedpipeError, FileNotFoundError):
 class MachineError(MedpipeError, OSError):
     """The machine is at fault: disk, device or a missing package (exit code 6)."""
 
-    # OSError sets errno and strerror from positional arguments and formats itself by them.
-    __str__ = MedpipeError.__str__
-
 
 class ShapeError(MedpipeError, ValueError):
     """An array passed to a public function has the wrong shape or values."""

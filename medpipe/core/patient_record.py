@@ -1,5 +1,6 @@
 """A patient record: the events and statics of one patient."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -26,15 +27,16 @@ class PatientRecord:
     time_h: npt.NDArray[np.float64]
     codes: npt.NDArray[np.str_]
     values: npt.NDArray[np.float64]
-    statics: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    statics: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "statics", MappingProxyType(dict(self.statics)))
         if not len(self.time_h) == len(self.codes) == len(self.values):
             raise ShapeError(
                 "Times, codes and values of a record must have one length",
                 found=f"{len(self.time_h)}, {len(self.codes)} and {len(self.values)}",
             )
-        if len(self.time_h) > 1 and (np.diff(self.time_h) < 0).any():
+        if not (np.isfinite(self.time_h).all() and (np.diff(self.time_h) >= 0).all()):
             raise ShapeError("Events of a record must be in the order of time", fix="Sort them by time_h.")
 
     @property
