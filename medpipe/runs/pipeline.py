@@ -15,7 +15,7 @@ from medpipe.core.errors import SettingsError
 from medpipe.core.settings import SettingsFile, nearest, parse_settings, read_settings, validate_settings
 from medpipe.io.series import Form, Trait
 from medpipe.runs.catalogue import STAGES, stage_class, stage_reference
-from medpipe.runs.stage import INPUTS, Good, Params, Stage
+from medpipe.runs.stage import IMAGES, INPUTS, Good, Params, Stage
 
 _PACKAGED: Final = Path(__file__).resolve().parents[1] / "_pipelines"
 _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "pipelines"
@@ -116,13 +116,14 @@ class Pipeline:
         }
 
     def key(self) -> str:
-        """Return a hash over all settings: which pipeline a finished study belongs to."""
-        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()[:32]
+        """Return a hash over all settings that results follow from: which pipeline a study belongs to."""
+        settings = {name: value for name, value in self.resolved().items() if name != "description"}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
 
     def changed_stages(self, old: Mapping[str, Any]) -> tuple[str, ...]:
         """Name what differs from the resolved settings of an older run."""
         new = self.resolved()
-        changed = ["accepts"] if new["accepts"] != old.get("accepts") else []
+        changed = [part for part in ("name", "accepts") if new[part] != old.get(part)]
         before = list(old.get("stages", []))
         for index, entry in enumerate(new["stages"]):
             if index >= len(before) or before[index] != entry:
@@ -233,9 +234,7 @@ def _check_flow(pipeline: Pipeline, settings: SettingsFile) -> None:
     for index, spec in enumerate(pipeline.stages):
         kind = stage_class(spec.reference)
         place = settings.place(("stages", index, "use"))
-        given |= (
-            kind.gives if INPUTS.isdisjoint(kind.gives) else (carried & kind.gives) | (kind.gives - INPUTS)
-        )
+        given |= kind.gives - (IMAGES - carried)
         missing = (kind.takes - INPUTS) - given
         if missing:
             raise SettingsError(

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,7 +34,10 @@ class Good(StrEnum):
     TABLES = "tables"
 
 
-INPUTS = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR, Good.RECORDS})
+IMAGES: Final = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR})
+"""Goods that a pipeline carries only where its ``accepts`` names their form."""
+
+INPUTS: Final = IMAGES | {Good.RECORDS}
 """Goods of which a stage names the alternatives that it can work on."""
 
 
