@@ -14,7 +14,7 @@ from isal import igzip, isal_zlib
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.io.atomic import atomic_write
-from medpipe.io.series import DEFAULT_LIMITS, Limits
+from medpipe.io.series import Limits
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -123,7 +123,7 @@ def check_expansion(num_bytes: int, compressed: int, limits: Limits) -> None:
         )
 
 
-def read_to_end(stream: BinaryIO, *, already: int, compressed: int, limits: Limits) -> int:
+def read_to_end(stream: BinaryIO, *, already: int, compressed: int, limits: Limits) -> None:
     """Read what is left and drop it, so that the checksum is compared.
 
     Args:
@@ -132,32 +132,13 @@ def read_to_end(stream: BinaryIO, *, already: int, compressed: int, limits: Limi
         compressed: Size of the compressed file.
         limits: Bound the expansion.
 
-    Returns:
-        The number of bytes that were left.
-
     Raises:
         RefusedError: ``E_RATIO``, or what :func:`open_gzip` raises.
     """
-    num_left = 0
+    num_bytes = already
     while piece := stream.read(_BLOCK_BYTES):
-        num_left += len(piece)
-        check_expansion(already + num_left, compressed, limits)
-    return num_left
-
-
-def read_gzip(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """Return the content of a gzip file, verified to its end.
-
-    Raises:
-        RefusedError: ``E_TRUNCATED``, ``E_CHECKSUM`` or ``E_RATIO``.
-    """
-    compressed = path.stat().st_size
-    content = bytearray()
-    with open_gzip(path) as stream:
-        while piece := stream.read(_BLOCK_BYTES):
-            content += piece
-            check_expansion(len(content), compressed, limits)
-    return bytes(content)
+        num_bytes += len(piece)
+        check_expansion(num_bytes, compressed, limits)
 
 
 def _pieces(chunks: Iterable[bytes | memoryview]) -> Iterator[memoryview]:

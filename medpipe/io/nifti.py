@@ -33,6 +33,9 @@ _LARGEST_AXIS: Final = 2**15 - 1
 
 _CHUNK_VOXELS: Final = 1 << 22
 
+_PARALLEL_BYTES: Final = 4 << 20
+"""Below this, starting threads costs more than they save."""
+
 Voxels = npt.NDArray[Any]
 
 
@@ -251,7 +254,8 @@ def _dropped_axes(header: NiftiHeader) -> tuple[GeometryNote, ...]:
 def _write(path: Path, voxels: Voxels, affine: Array, *, threads: int | None, durable: bool) -> None:
     chunks = _file_chunks(voxels, _header_bytes(voxels, affine))
     if path.name.endswith(".nii.gz"):
-        write_gzip(path, chunks, threads=threads, durable=durable)
+        num_threads = 1 if voxels.nbytes < _PARALLEL_BYTES else threads
+        write_gzip(path, chunks, threads=num_threads, durable=durable)
     elif path.suffix == ".nii":
         with atomic_write(path, durable=durable) as stream:
             stream.writelines(chunks)

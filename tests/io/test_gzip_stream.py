@@ -10,12 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medpipe.core.errors import MachineError, RefusedError
-from medpipe.io.gzip_stream import read_gzip, write_gzip
-from medpipe.io.series import Limits
+from medpipe.io.gzip_stream import open_gzip, open_plain_or_gzip, read_to_end, write_gzip
+from medpipe.io.series import DEFAULT_LIMITS, Limits
 
 
 def some_bytes(size: int, seed: int = 0) -> bytes:
     return np.random.default_rng(seed).integers(0, 7, size, dtype=np.uint8).tobytes()
+
+
+def read_all(path: Path) -> bytes:
+    with open_plain_or_gzip(path) as stream:
+        return stream.read()
+
+
+def verify(path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+    with open_gzip(path) as stream:
+        read_to_end(stream, already=0, compressed=path.stat().st_size, limits=limits)
 
 
 class TestWriteGzip:
@@ -57,10 +67,10 @@ class TestWriteGzip:
     ) -> None:
         path = tmp_path_factory.mktemp("gz") / "a.gz"
         write_gzip(path, chunks, threads=2)
-        assert read_gzip(path) == b"".join(chunks)
+        assert read_all(path) == b"".join(chunks)
 
 
-class TestReadGzip:
+class TestReadToEnd:
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
         (tmp_path / "a.gz").write_bytes(gzip.compress(some_bytes(400_000)))
@@ -71,7 +81,7 @@ class TestReadGzip:
         for size in (1, 9, 10, 11, 100, len(whole) // 2, len(whole) - 8, len(whole) - 1):
             path.write_bytes(whole[:size])
             with pytest.raises(RefusedError, match=f"{size} bytes") as caught:
-                read_gzip(path)
+                verify(path)
             assert caught.value.code == "E_TRUNCATED"
 
     def test_no_bit_flip_passes(self, path: Path) -> None:
@@ -82,7 +92,7 @@ class TestReadGzip:
             damaged[position] ^= 0x10
             path.write_bytes(damaged)
             with pytest.raises(RefusedError) as caught:
-                read_gzip(path)
+                verify(path)
             assert caught.value.code in {"E_CHECKSUM", "E_TRUNCATED"}, position
 
     def test_wrong_checksum_and_wrong_length_are_refused(self, path: Path) -> None:
@@ -90,7 +100,7 @@ class TestReadGzip:
         for trailer in (whole[-8:-5] + b"\x00" + whole[-4:], whole[-8:-4] + b"\x00\x00\x00\x00"):
             path.write_bytes(whole[:-8] + trailer)
             with pytest.raises(RefusedError, match="damaged") as caught:
-                read_gzip(path)
+                verify(path)
             assert caught.value.code == "E_CHECKSUM"
 
     # Fewer bytes than a gzip header count as a second member that was cut.
@@ -98,15 +108,19 @@ class TestReadGzip:
     def test_garbage_after_the_stream_is_refused(self, path: Path, garbage: bytes, code: str) -> None:
         path.write_bytes(path.read_bytes() + garbage)
         with pytest.raises(RefusedError) as caught:
-            read_gzip(path)
+            verify(path)
         assert caught.value.code == code
+
+    def test_plain_file_is_read_as_it_is(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(b"\x1fplain")
+        assert read_all(tmp_path / "a") == b"\x1fplain"
 
     def test_members_in_a_row_are_joined(self, tmp_path: Path) -> None:
         (tmp_path / "a.gz").write_bytes(gzip.compress(b"one ") + gzip.compress(b"two"))
-        assert read_gzip(tmp_path / "a.gz") == b"one two"
+        assert read_all(tmp_path / "a.gz") == b"one two"
 
     def test_bomb_stops_at_the_ratio(self, tmp_path: Path) -> None:
         (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(50_000_000)))
         with pytest.raises(RefusedError, match="expands more than 10-fold") as caught:
-            read_gzip(tmp_path / "a.gz", limits=Limits(max_ratio=10, free_bytes=1_000_000))
+            verify(tmp_path / "a.gz", Limits(max_ratio=10, free_bytes=1_000_000))
         assert caught.value.code == "E_RATIO"

@@ -388,6 +388,9 @@ class TestWrite:
         values = np.random.default_rng(0).integers(0, 3, (2100, 2000, 3)).astype(np.uint8)
         write_label_map(tmp_path / "a.nii.gz", values, AFFINE)
         np.testing.assert_array_equal(read_label_map(tmp_path / "a.nii.gz"), values)
+        np.testing.assert_array_equal(nib.load(tmp_path / "a.nii.gz").dataobj, values)
+        by_itk = sitk.ReadImage(str(tmp_path / "a.nii.gz"))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(by_itk), values.T)
 
     @pytest.mark.parametrize(
         ("largest", "dtype"), [(1, "uint8"), (255, "uint8"), (256, "uint16"), (65535, "uint16")]

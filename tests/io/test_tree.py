@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -359,6 +361,11 @@ class TestOtherStudies:
         add_dicom(tmp_path / "a")
         index = checked_index(tmp_path, group_by="folder")
         assert {study.name: len(study.series) for study in index.studies} == {"a": 2, "b": 1, "": 1}
+
+
+def test_indexing_and_atomic_writing_import_no_torch() -> None:
+    code = "import sys, medpipe.io.tree, medpipe.io.atomic; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 class TestRoots:
