@@ -116,7 +116,7 @@ class TestRefused:
 
     def test_field_that_the_kind_does_not_have(self) -> None:
         with pytest.raises(ValidationError, match="Extra inputs"):
-            FindingsRecord.model_validate_json(record_json(valeu=1.0))
+            FindingsRecord.model_validate_json(record_json(valuee=1.0))
 
     def test_probability_above_one(self) -> None:
         with pytest.raises(ValidationError, match="less than or equal to 1"):

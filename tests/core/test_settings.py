@@ -109,7 +109,7 @@ class TestValidation:
     @pytest.mark.parametrize(
         ("text", "line", "key", "meant"),
         [
-            ("nmae: a\n", 1, "nmae", "name"),
+            ("names: a\n", 1, "names", "name"),
             ("name: a\none:\n  min_slice: 3\n", 3, "min_slice", "min_slices"),
             ("name: a\nby_role:\n  image:\n    min_slice: 3\n", 4, "min_slice", "min_slices"),
             ("name: a\nlisted:\n- forms: []\n- form: []\n", 4, "form", "forms"),
@@ -136,7 +136,7 @@ class TestValidation:
 @pytest.mark.parametrize(
     ("name", "choices", "text"),
     [
-        ("mesure", ["load", "measure"], "Did you mean 'measure'?"),
+        ("measures", ["load", "measure"], "Did you mean 'measure'?"),
         ("xyz", ["load", "measure"], "Choose one of: load, measure."),
         ("xyz", [], "Leave it out."),
     ],
