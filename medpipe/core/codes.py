@@ -29,7 +29,6 @@ class Code(StrEnum):
     E_DECODE = "E_DECODE", "compressed pixels cannot be decoded"
     E_NESTED = "E_NESTED", "sequences are nested deeper than any real header"
     E_ARCHIVE = "E_ARCHIVE", "archives are not opened; unpack them first"
-    E_OUTSIDE = "E_OUTSIDE", "a path leaves the folder it must stay in"
     E_UNREADABLE = "E_UNREADABLE", "the operating system refuses to read a file"
     E_PATIENT = "E_PATIENT", "files of different patients claim to be one study"
     E_CHANGED = "E_CHANGED", "the input changed while it was processed"
@@ -72,8 +71,6 @@ class Code(StrEnum):
     E_OUTPUT = "E_OUTPUT", "the output folder cannot be used"
     E_DISK = "E_DISK", "writing failed: disk full, quota or permissions"
     E_DEVICE = "E_DEVICE", "the requested device is not available"
-    E_MISSING_PACKAGE = "E_MISSING_PACKAGE", "an optional package is not installed"
-    E_BUSY = "E_BUSY", "another process holds the run"
 
     # Flags
     W_TILT = "W_TILT", "gantry tilt: the sheared affine is kept"
@@ -96,7 +93,6 @@ class Code(StrEnum):
     W_BURNED_IN = "W_BURNED_IN", "the pixels may hold burned-in text"
     W_BOUNDS = "W_BOUNDS", "a measurement touches the edge of the field of view"
     W_EMPTY = "W_EMPTY", "the image holds a single value"
-    W_CHANGED = "W_CHANGED", "the input changed since it was indexed; it was read again"
     W_QUALITY = "W_QUALITY", "a quality gate was not met"
 
     @property
