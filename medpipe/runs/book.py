@@ -16,10 +16,10 @@ class StateBook:
     """Keeps the state files while units begin and end."""
 
     def __init__(
-        self, states: StateStore, leases: Leases, *, pipeline_key: str, progress: Progress | None
+        self, states: StateStore, leases: Leases, *, results_key: str, progress: Progress | None
     ) -> None:
         self._states = states
-        self._key = pipeline_key
+        self._key = results_key
         self._leases = leases
         self._host = socket.gethostname()
         self._progress = progress

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ KEY_BYTES: Final = 32
 ID_DIGITS: Final = 20
 """Hexadecimal digits of an id: 80 bits, so that a million studies do not collide."""
 
+_COLUMNS: Final = ("study_id", "patient_id", "study_uid", "patient", "num_files", "first_path")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@")
@@ -96,22 +97,39 @@ def load_key(path: Path | None = None) -> bytes:
     return _read_key(default)
 
 
-def mapping_csv(studies: Iterable[tuple[str, Study]], identity: Identity) -> str:
-    """Return the table that leads from ids back to identifiers; keep it as secret as the scans."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["study_id", "patient_id", "study_uid", "patient", "num_files", "first_path"])
+def mapping_csv(
+    studies: Iterable[tuple[str, Study]], identity: Identity, *, older: Path | None = None
+) -> str:
+    """Return the table that leads from ids back to identifiers; keep it as secret as the scans.
+
+    Args:
+        studies: Ids and studies.
+        identity: Gives the patient ids.
+        older: A table whose rows of other studies are kept; may be absent.
+    """
+    rows = dict(_older_rows(older)) if older is not None and older.exists() else {}
     for study_id, study in studies:
-        row = [
+        row = (
             study_id,
             identity.patient_id(study.patient),
             study.uid,
             study.patient,
             str(len(study.paths)),
             study.paths[0] if study.paths else "",
-        ]
-        writer.writerow([_cell(value) for value in row])
+        )
+        rows[study_id] = [_cell(value) for value in row]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(row for _, row in sorted(rows.items()))
     return buffer.getvalue()
+
+
+def _older_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            if len(row) == len(_COLUMNS) and tuple(row) != _COLUMNS:
+                yield row[0], row
 
 
 def write_secret(path: Path, text: str) -> None:

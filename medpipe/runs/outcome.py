@@ -6,7 +6,7 @@ from typing import Final
 
 from medpipe.core.case import Case
 from medpipe.core.codes import Code
-from medpipe.core.errors import MedpipeError, RefusedError, StageError
+from medpipe.core.errors import MachineError, MedpipeError, RefusedError, StageError
 from medpipe.core.findings import Measurement, QualityFlag
 from medpipe.runs.state import Quantity, Reason, State
 
@@ -74,6 +74,21 @@ def outcome_of_error(error: Exception, stage: str) -> Outcome:
         stage=stage,
         machine_fault=known.code is Code.E_DISK,
     )
+
+
+def stop_at_machine_fault(outcome: Outcome) -> None:
+    """End the run where no other study could be written either.
+
+    Raises:
+        MachineError: The outcome is the machine's fault; its unit stays unfinished.
+    """
+    if outcome.machine_fault:
+        raise MachineError(
+            Code.E_DISK,
+            "The run stopped because study folders cannot be written",
+            found=outcome.reasons[0].message,
+            fix="Free space, then give the same command again: it goes on where it stopped.",
+        )
 
 
 def _as_medpipe_error(error: Exception, stage: str) -> MedpipeError:

@@ -11,7 +11,7 @@ from typing import Final
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError
 from medpipe.runs.messages import ProcessorSettings, Ready, StepBegan, StepEnded, UnitEnded
-from medpipe.runs.outcome import Outcome
+from medpipe.runs.outcome import Outcome, stop_at_machine_fault
 from medpipe.runs.state import Reason, State
 from medpipe.runs.unit import Unit
 from medpipe.runs.worker_process import Inside, WorkerProcess, start_worker
@@ -119,10 +119,9 @@ class WorkerPool:
         by_connection = {worker.connection: worker for worker in self._workers}
         for connection in wait(list(by_connection), timeout=_TICK_S):
             worker = by_connection[connection]  # type: ignore[index]
-            try:
-                while worker.connection.poll():
-                    self._take(worker, worker.connection.recv())
-            except (EOFError, OSError):
+            while (message := worker.receive()) is not None:
+                self._take(worker, message)
+            if worker.is_gone:
                 self._bury(worker)
 
     def _take(self, worker: WorkerProcess, message: object) -> None:
@@ -136,23 +135,13 @@ class WorkerPool:
             self._end(worker, worker.inside.pop(message.unit_id).unit, message.outcome)
 
     def _end(self, worker: WorkerProcess, unit: Unit, outcome: Outcome) -> None:
+        stop_at_machine_fault(outcome)
         attempt = self._attempts[unit.id]
-        may_retry = outcome.state is State.FAILED and not outcome.machine_fault
-        if (
-            may_retry
-            and attempt < self._settings.max_attempts
-            and outcome.reasons[0].code is not Code.E_TIMEOUT
-        ):
+        may_retry = outcome.state is State.FAILED and outcome.reasons[0].code is not Code.E_TIMEOUT
+        if may_retry and attempt < self._settings.max_attempts:
             self._alone.append(unit)
-            return
-        self._on_end(unit, attempt, worker.device, outcome)
-        if outcome.machine_fault:
-            raise MachineError(
-                Code.E_DISK,
-                "The run stopped because study folders cannot be written",
-                found=outcome.reasons[0].message,
-                fix="Free space, then give the same command again: it goes on where it stopped.",
-            )
+        else:
+            self._on_end(unit, attempt, worker.device, outcome)
 
     def _bury(self, worker: WorkerProcess) -> None:
         """Find out whom a dead worker took along; start another."""
@@ -164,8 +153,10 @@ class WorkerPool:
                 found=worker.last_words() or f"exit status {status}",
                 fix="Run 'medpipe doctor'.",
             )
-        suspects = [inside.unit for inside in worker.inside.values() if inside.running]
-        innocent = [inside.unit for inside in worker.inside.values() if not inside.running]
+        # Where no step ran, the cause may be any unit: none could be read, or the machine is short of memory.
+        is_working = any(inside.running for inside in worker.inside.values())
+        suspects = [inside.unit for inside in worker.inside.values() if inside.running or not is_working]
+        innocent = [inside.unit for inside in worker.inside.values() if inside.unit not in suspects]
         worker.inside.clear()
         for unit in innocent:
             self._attempts[unit.id] -= 1

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import shutil
 import time
-import uuid
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,14 +17,16 @@ from medpipe.core.errors import RefusedError, StageError
 from medpipe.core.findings import Maker
 from medpipe.core.source import flags_of_notes
 from medpipe.io.atomic import publish_folder
+from medpipe.io.content_hash import sha256_of
 from medpipe.io.study_folder import Gift, StageRecord, StudyFolder
 from medpipe.io.study_writer import write_study
 from medpipe.runs.messages import ProcessorSettings
 from medpipe.runs.outcome import Outcome, finished, outcome_of_error
 from medpipe.runs.pipeline import StageSpec
-from medpipe.runs.reuse import find_reusable, reuse_stage
-from medpipe.runs.stage import Resource, Stage, StageContext
-from medpipe.runs.unit import Unit
+from medpipe.runs.reuse import reuse_stage
+from medpipe.runs.stage import INPUTS, Resource, Stage, StageContext
+from medpipe.runs.state import State
+from medpipe.runs.unit import Unit, scratch_name
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +70,15 @@ class Processor:
     def read(self, unit: Unit) -> InFlight:
         """Run the stages that read files; errors end up in the outcome."""
         seed = int.from_bytes(hashlib.sha256(f"{self._settings.seed}/{unit.id}".encode()).digest()[:4])
-        scratch = self._settings.work / f"{unit.id}.{uuid.uuid4().hex[:8]}"
-        scratch.mkdir(parents=True)
+        scratch = self._settings.work / scratch_name(unit.id)
         context = StageContext(self._settings.device, seed, scratch, unit)
-        case = Case(unit.id).adding(flags=flags_of_notes(unit.notes, source="", maker=_RUNNER))
+        case = Case(unit.id, flags=flags_of_notes(unit.notes, source="", maker=_RUNNER))
         work = InFlight(unit, context, case)
-        if unit.refusal is not None:
-            work.outcome = outcome_of_error(unit.refusal, "index")
-            return work
+        with _faults_noted(work, "index"):
+            scratch.mkdir(parents=True)
+            self._withdraw(unit)
+            if unit.refusal is not None:
+                work.outcome = outcome_of_error(unit.refusal, "index")
         self._run_stages(work, self._num_reading)
         return work
 
@@ -91,6 +94,8 @@ class Processor:
                 work.outcome = finished(work.case)
         shutil.rmtree(work.context.scratch, ignore_errors=True)
         assert work.outcome is not None
+        if work.outcome.state is not State.FAILED:
+            shutil.rmtree(self._checkpoint(work.unit), ignore_errors=True)
         return replace(work.outcome, seconds=work.seconds)
 
     def _run_stages(self, work: InFlight, end: int) -> None:
@@ -109,8 +114,7 @@ class Processor:
             work.key = spec.key(work.key or _content_key(work))
         else:
             work.key = spec.key(work.key or _content_key(work))
-            saved = find_reusable(self._saved_folders(work.unit), work.key)
-            work.case = reuse_stage(*saved, work.case) if saved else stage(work.case, work.context)
+            work.case = self._reused(stage, work) or stage(work.case, work.context)
         work.records.append(
             StageRecord(
                 stage=spec.name,
@@ -124,13 +128,25 @@ class Processor:
         if is_slow and stage.resource is not Resource.IO:
             self._write_checkpoint(work)
 
-    def _saved_folders(self, unit: Unit) -> tuple[Path, ...]:
-        return self._settings.work / unit.id, self._settings.studies / unit.id
+    def _reused(self, stage: Stage, work: InFlight) -> Case | None:
+        """Return the case with what the stage gave in an earlier attempt; None where it has to run."""
+        if not INPUTS.isdisjoint(stage.gives):
+            return None  # study folders keep no images and no records
+        return reuse_stage(self._checkpoint(work.unit), work.key, work.case)
+
+    def _checkpoint(self, unit: Unit) -> Path:
+        return self._settings.work / unit.id
+
+    def _withdraw(self, unit: Unit) -> None:
+        """Take the study folder of an earlier run back: the study may end without one this time."""
+        published = self._settings.studies / unit.id
+        if published.is_dir():
+            publish_folder(published, self._checkpoint(unit))
 
     def _write_checkpoint(self, work: InFlight) -> None:
         """Leave what the stages gave so far where a resume finds it."""
         staged = self._write_beside(work, "checkpoint")
-        publish_folder(staged, self._settings.work / work.unit.id, durable=self._settings.durable)
+        publish_folder(staged, self._checkpoint(work.unit), durable=self._settings.durable)
 
     def _write_study(self, work: InFlight) -> None:
         staged = self._write_beside(work, "study")
@@ -138,7 +154,6 @@ class Processor:
             stage.document(work.case, staged, work.context)
         _check(staged, work.case)
         publish_folder(staged, self._settings.studies / work.unit.id, durable=self._settings.durable)
-        shutil.rmtree(self._settings.work / work.unit.id, ignore_errors=True)
 
     def _write_beside(self, work: InFlight, name: str) -> Path:
         staged = work.context.scratch / name
@@ -156,14 +171,23 @@ def _faults_noted(work: InFlight, stage: str) -> Iterator[None]:
         yield
     except Exception as error:
         if not isinstance(error, RefusedError):
-            logger.exception("unit %s, stage %s", work.unit.id, stage)
+            # The text of a foreign error may quote a header; where it arose is enough to find its cause.
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("unit %s, stage %s: %s\n%s", work.unit.id, stage, type(error).__name__, trace)
         work.outcome = outcome_of_error(error, stage)
     finally:
         work.seconds += time.monotonic() - started
 
 
 def _content_key(work: InFlight) -> str:
-    parts = [work.unit.id, *(f"{role}:{source.sha256}" for role, source in sorted(work.case.sources.items()))]
+    """Hash what the stages are given: seed, images as they were read, files of a record shard."""
+    images = sorted(work.case.images.items())
+    parts = [
+        work.unit.id,
+        str(work.context.seed),
+        *(f"{role}:{type(image).__name__}:{image.modality}:{image.source.sha256}" for role, image in images),
+        sha256_of(work.unit.files),
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

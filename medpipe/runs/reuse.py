@@ -1,6 +1,6 @@
 """Reuse of finished stages: what a stage gave is taken from a saved study folder."""
 
-from collections.abc import Iterable
+import logging
 from pathlib import Path
 
 from medpipe.core.case import Case, Figure, Mask
@@ -9,25 +9,33 @@ from medpipe.core.findings import QualityFlag
 from medpipe.io.nifti import read_label_map
 from medpipe.io.study_folder import MASK_LIST, MASKS, TABLES, MaskList, StageRecord, StudyFolder
 
+logger = logging.getLogger(__name__)
 
-def find_reusable(folders: Iterable[Path], key: str) -> tuple[StudyFolder, StageRecord] | None:
-    """Return the folder and record of a stage that ran with this key; None where none did."""
-    for path in folders:
-        if not path.is_dir():
-            continue
-        folder = StudyFolder(path)
-        try:
-            records = folder.provenance.stages
-        except RefusedError:
-            continue
-        for record in records:
+
+def reuse_stage(path: Path, key: str, case: Case) -> Case | None:
+    """Return the case with what a stage gave when it ran with this key.
+
+    Args:
+        path: Study folder of an earlier attempt; may be absent.
+        key: Key of the stage.
+        case: The case as it is before the stage.
+
+    Returns:
+        None where the stage did not run with this key, or where what it left is damaged.
+    """
+    if not path.is_dir():
+        return None
+    folder = StudyFolder(path)
+    try:
+        for record in folder.provenance.stages:
             if record.key == key:
-                return folder, record
+                return _with_gift(folder, record, case)
+    except (RefusedError, OSError, KeyError, ValueError) as error:
+        logger.warning("unit %s: a saved stage cannot be reused: %s", case.id, type(error).__name__)
     return None
 
 
-def reuse_stage(folder: StudyFolder, record: StageRecord, case: Case) -> Case:
-    """Return the case with what the stage gave when it ran."""
+def _with_gift(folder: StudyFolder, record: StageRecord, case: Case) -> Case:
     gave = record.gave
     saved = {finding.id: finding for finding in folder.findings.findings}
     entries = {entry.name: entry for entry in folder.figures}

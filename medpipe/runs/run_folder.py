@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, SettingsError
-from medpipe.io.atomic import write_text
+from medpipe.io.atomic import TEMPORARY_PREFIX, write_text
 from medpipe.runs.pipeline import Pipeline
 from medpipe.runs.state import StateStore
 
@@ -102,22 +102,37 @@ class RunFolder:
         """Folder of the workers' logs."""
         return self.path / "logs"
 
-    def create(self) -> None:
-        """Make the folder and its parts.
+    def check_new(self) -> None:
+        """Check that a run may begin here.
 
         Raises:
-            SettingsError: It holds files that are no run (``E_OUTPUT``).
-            MachineError: It cannot be written (``E_DISK``).
+            SettingsError: It is a file, or holds files (``E_OUTPUT``).
         """
-        if self.path.exists() and not self.exists() and any(self.path.iterdir()):
+        if self.path.is_dir():
+            names = [item.name for item in self.path.iterdir() if not item.name.startswith(TEMPORARY_PREFIX)]
+        else:
+            names = [self.path.name] if self.path.exists() else []
+        if names:
             raise SettingsError(
                 Code.E_OUTPUT,
-                f"The output folder {self.path} is not empty and holds no run",
+                f"The output {self.path} is neither an empty folder nor a run",
+                found=f"{len(names)} files or folders",
                 fix="Choose a new folder.",
             )
+
+    def create(self, record: RunRecord) -> None:
+        """Make the folder and its parts, ``run.json`` first: what holds it is known for a run from then on.
+
+        Raises:
+            MachineError: It cannot be written (``E_DISK``).
+        """
         try:
-            for folder in (self.path, self.studies, self.work, self.logs, self.path / "state"):
-                folder.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.path / "run.json", record.model_dump_json(indent=1) + "\n", durable=self.durable)
+            for folder in (self.studies, self.work, self.logs, self.path / "state"):
+                folder.mkdir(exist_ok=True)
+        except MachineError:
+            raise
         except OSError as error:
             raise MachineError(
                 Code.E_DISK, f"The output folder {self.path} cannot be made", found=error.strerror or ""
@@ -149,10 +164,6 @@ class RunFolder:
                 found=error.errors(include_url=False)[0]["msg"],
                 fix="Use the version of medpipe that made it, or a new folder.",
             ) from error
-
-    def write_record(self, record: RunRecord) -> None:
-        """Write ``run.json``."""
-        write_text(self.path / "run.json", record.model_dump_json(indent=1) + "\n", durable=self.durable)
 
     def read_listing(self) -> RunListing:
         """Read ``index.json``; empty where indexing has not ended."""

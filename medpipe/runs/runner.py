@@ -17,10 +17,10 @@ from medpipe.runs.book import Progress, StateBook
 from medpipe.runs.cohort import write_cohort_pages
 from medpipe.runs.device import choose_devices
 from medpipe.runs.identity import Identity, Names, load_key, mapping_csv, write_secret
-from medpipe.runs.lease import Leases, now_iso
+from medpipe.runs.lease import EXPIRY_S, Leases, now_iso
 from medpipe.runs.messages import ProcessorSettings
 from medpipe.runs.options import RunOptions
-from medpipe.runs.outcome import outcome_of_error
+from medpipe.runs.outcome import outcome_of_error, stop_at_machine_fault
 from medpipe.runs.pipeline import Pipeline, build_pipeline, read_pipeline
 from medpipe.runs.plan import Plan, plan_units
 from medpipe.runs.pool import PoolSettings, WorkerPool
@@ -35,7 +35,7 @@ from medpipe.runs.run_folder import (
 )
 from medpipe.runs.state import State, UnitState
 from medpipe.runs.summary import RunSummary, summarise
-from medpipe.runs.unit import Unit
+from medpipe.runs.unit import Unit, unit_of_scratch
 
 
 def plan(
@@ -82,20 +82,34 @@ def run(
         MachineError: The disk is full, the device is absent, a worker cannot start.
     """
     options = options or RunOptions()
-    resolved = _resolve(pipeline, overrides)
+    folder = RunFolder(Path(output), durable=options.durable)
+    return _run(_resolve(pipeline, overrides), [Path(path) for path in inputs], folder, options, progress)
+
+
+def _run(
+    pipeline: Pipeline,
+    inputs: Sequence[Path],
+    folder: RunFolder,
+    options: RunOptions,
+    progress: Progress | None,
+    *,
+    forget: Iterable[str] = (),
+) -> RunSummary:
+    """Run, as if the units to ``forget`` had never been begun."""
     devices = choose_devices(options.device, options.workers)
     identity = Identity(load_key(options.key), options.names)
-    paths = [Path(path) for path in inputs]
-    folder = RunFolder(Path(output), durable=options.durable)
-    record = _record(resolved, paths, options, identity, devices)
+    record = _record(pipeline, inputs, options, identity, devices)
     if folder.exists():
-        check_continuation(record, folder.read_record(), resolved, update=options.update)
-    planned = _plan(resolved, paths, options, identity, progress)
-    folder.create()
-    folder.write_record(record)
+        check_continuation(record, folder.read_record(), pipeline, update=options.update)
+    else:
+        folder.check_new()
+    planned = _plan(pipeline, inputs, options, identity, progress)
+    folder.create(record)
+    for unit_id in forget:
+        folder.states.path(unit_id).unlink(missing_ok=True)
     listing = _write_listing(folder, planned, identity)
     try:
-        _work(_Job(folder, resolved, planned, options, devices, listing, progress))
+        _work(_Job(folder, pipeline, planned, options, devices, listing, progress))
     finally:
         summary = summarise(folder)
         write_cohort_pages(folder, summary.states.values(), listing)
@@ -131,16 +145,15 @@ def retry(
             Code.E_SETTINGS, "The run has no such study", found=unknown[0], fix="See 'medpipe status'."
         )
     chosen = unit_ids or [unit_id for unit_id, state in known.items() if state.state in states]
-    for unit_id in chosen:
-        folder.states.path(unit_id).unlink(missing_ok=True)
     options = replace(
         options or RunOptions(),
         seed=record.seed,
         names=Names(record.names),
         group_by="folder" if record.group_by == "folder" else "study",
     )
-    pipeline = recorded_pipeline(record)
-    return run(pipeline, [Path(path) for path in record.inputs], output, options=options, progress=progress)
+    folder = RunFolder(folder.path, durable=options.durable)
+    inputs = [Path(path) for path in record.inputs]
+    return _run(recorded_pipeline(record), inputs, folder, options, progress, forget=chosen)
 
 
 def recorded_pipeline(record: RunRecord) -> Pipeline:
@@ -170,7 +183,8 @@ def _work(job: _Job) -> None:
     try:
         _sweep(job.folder, leases)
         _note_vanished(job)
-        book = StateBook(job.folder.states, leases, pipeline_key=job.pipeline.key(), progress=job.progress)
+        results_key = f"{job.pipeline.key()}-{job.options.seed}"
+        book = StateBook(job.folder.states, leases, results_key=results_key, progress=job.progress)
         todo = [
             unit for unit in job.plan.units if job.options.shard.holds(unit.id) and not book.is_current(unit)
         ]
@@ -192,7 +206,9 @@ def _work_here(processing: ProcessorSettings, units: Iterable[Unit], book: State
     processor.open()
     for unit in units:
         if book.begin(unit, 1, processing.device):
-            book.end(unit, 1, processing.device, processor.process(unit))
+            outcome = processor.process(unit)
+            stop_at_machine_fault(outcome)
+            book.end(unit, 1, processing.device, outcome)
 
 
 def _resolve(pipeline: str | Path | Pipeline, overrides: Sequence[str]) -> Pipeline:
@@ -247,7 +263,8 @@ def _write_listing(folder: RunFolder, planned: Plan, identity: Identity) -> RunL
     )
     folder.write_listing(listing)
     pairs = zip((unit.id for unit in planned.units), planned.studies, strict=True)
-    write_secret(folder.path / "mapping.csv", mapping_csv(pairs, identity))
+    mapping = folder.path / "mapping.csv"
+    write_secret(mapping, mapping_csv(pairs, identity, older=mapping))
     return listing
 
 
@@ -274,11 +291,11 @@ def _note_vanished(job: _Job) -> None:
 
 def _sweep(folder: RunFolder, leases: Leases) -> None:
     """Remove what a killed process left half-written, unless its unit is being worked on."""
-    sweep_leftovers(folder.studies)
-    sweep_leftovers(folder.path)
+    for place in (folder.path, folder.studies, folder.path / "state"):
+        sweep_leftovers(place, min_age_s=EXPIRY_S)  # younger ones may be another process's
     for path in folder.work.iterdir():
-        unit_id, dot, _ = path.name.rpartition(".")
-        if dot and leases.acquire(unit_id):
+        unit_id = unit_of_scratch(path.name)
+        if unit_id and leases.acquire(unit_id):
             shutil.rmtree(path, ignore_errors=True)
             leases.release(unit_id)
 

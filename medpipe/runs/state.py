@@ -60,7 +60,7 @@ class UnitState(BaseModel):
         stage: Stage at which it was refused or failed.
         attempts: How often it was begun.
         fingerprint: Of the input files when it was processed.
-        key: Key of its last stage, so that a result is known to belong to a pipeline.
+        key: Of the pipeline and the seed that its result follows from.
         started: UTC, ISO 8601.
         seconds: Time spent in its stages.
         host: Machine that worked on it.

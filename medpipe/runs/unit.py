@@ -1,11 +1,17 @@
 """A unit of work: one study, or one shard of patient records."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+from uuid import uuid4
 
 from medpipe.core.errors import RefusedError
 from medpipe.core.source import GeometryNote
+from medpipe.io.atomic import ASIDE_PREFIX
 from medpipe.io.series import Form, Series
+
+_SCRATCH: Final = re.compile(rf"{re.escape(ASIDE_PREFIX)}(.+)|(.+)\.[0-9a-f]{{8}}")
 
 
 @dataclass(frozen=True)
@@ -44,3 +50,14 @@ class Unit:
     notes: tuple[GeometryNote, ...] = ()
     refusal: RefusedError | None = None
     fingerprint: str = ""
+
+
+def scratch_name(unit_id: str) -> str:
+    """Return a fresh name for the folder of a unit's temporary files."""
+    return f"{unit_id}.{uuid4().hex[:8]}"
+
+
+def unit_of_scratch(name: str) -> str:
+    """Return the unit whose temporary files a folder holds; empty where its files are to stay."""
+    found = _SCRATCH.fullmatch(name)
+    return next(filter(None, found.groups())) if found else ""

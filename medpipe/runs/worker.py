@@ -18,6 +18,8 @@ from medpipe.runs.messages import ProcessorSettings, Ready, StepBegan, StepEnded
 from medpipe.runs.processor import InFlight, Processor
 from medpipe.runs.unit import Unit
 
+logger = logging.getLogger(__name__)
+
 _NO_MORE: Final = None
 
 
@@ -69,7 +71,13 @@ class Worker:
 
     def _step(self, unit: Unit, action: Callable[[], Any]) -> Any:
         self._send(StepBegan(unit.id))
-        result = action()
+        try:
+            result = action()
+        except BaseException:
+            # Faults of the unit are outcomes. A library that calls sys.exit would end this thread alone, and
+            # the pool would wait for the others for ever.
+            logger.exception("the worker ends")
+            os._exit(1)
         self._send(StepEnded(unit.id))
         return result
 

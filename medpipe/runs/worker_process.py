@@ -56,6 +56,7 @@ class WorkerProcess:
     connection: "Connection[Any, Any]"
     log: Path
     is_ready: bool = False
+    is_gone: bool = False
     inside: dict[str, Inside] = field(default_factory=dict)
 
     def send(self, unit: Unit | None) -> None:
@@ -64,6 +65,15 @@ class WorkerProcess:
             self.connection.send(unit)
         except OSError:
             return
+
+    def receive(self) -> object | None:
+        """Return the next message; None where there is none now, and ``is_gone`` where none will come."""
+        try:
+            message: object = self.connection.recv() if self.connection.poll() else None
+        except (EOFError, OSError):
+            self.is_gone = True
+            return None
+        return message
 
     def end(self, *, kill: bool = False) -> int:
         """Wait until the process is gone; return its exit status, negative for a signal."""

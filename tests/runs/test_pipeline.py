@@ -74,7 +74,7 @@ class TestGoodFile:
         assert find_pipeline("measure").name == "measure.yaml"
 
     def test_unknown_name_gets_the_nearest(self) -> None:
-        with pytest.raises(SettingsError, match="no pipeline 'mesure'.*Did you mean 'measure'"):
+        with pytest.raises(SettingsError, match=r"no pipeline 'mesure'.*Did you mean 'measure'"):
             find_pipeline("mesure")
 
 
@@ -107,7 +107,7 @@ class TestWrongFile:
 
     @pytest.mark.parametrize("text", ["", "[]", "load", "name: x\nstages: []", "name: x\nstages: [load]"])
     def test_other_shapes_are_refused(self, text: str) -> None:
-        with pytest.raises(SettingsError, match="small.yaml"):
+        with pytest.raises(SettingsError, match=r"small\.yaml"):
             built(text)
 
     def test_missing_file_is_refused(self, tmp_path: Path) -> None:
