@@ -162,7 +162,15 @@ def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str)
         return _plain_mapping(node, path, lines, name)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), lines, name) for index, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except ValueError as error:  # dates that are none, numbers of thousands of digits
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"{name}, line {_line_of(node)}: a value cannot be read",
+            found=repr(node.value[:40]),
+            fix="Put it in quotes if it is text.",
+        ) from error
 
 
 def _plain_mapping(node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int], name: str) -> Any:

@@ -1,8 +1,11 @@
 """Settings: plain data only, and every message names the line and the nearest key."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from medpipe.core.errors import SettingsError
@@ -74,8 +77,17 @@ class TestParsing:
     def test_endless_nesting_is_refused(self) -> None:
         assert f"nesting is too deep: found more than {MAX_DEPTH} levels" in problem("[" * 100_000)
 
+    def test_date_that_is_none_is_refused_with_its_line(self) -> None:
+        text = problem("name: a\none: 2024-13-45\n")
+        assert text.startswith("p.yaml, line 2: a value cannot be read: found '2024-13-45'.")
+
     def test_two_documents_are_refused(self) -> None:
         assert "not valid YAML" in problem("name: a\n---\nname: b\n")
+
+    @given(text=st.text(alphabet="ab1.~<=:-,?|>*&!%@`#'\"[]{} \t\n\x00\ufeff", max_size=30))
+    def test_any_text_is_data_or_a_settings_error(self, text: str) -> None:
+        with contextlib.suppress(SettingsError):
+            parse_settings(text, name="p.yaml")
 
     def test_broken_yaml_names_its_line(self) -> None:
         assert problem("name: a\none: [\n").startswith("p.yaml, line 3: not valid YAML")
