@@ -38,7 +38,7 @@ def _devices(device: str) -> tuple[str, ...]:
         found = num_gpus()
         return tuple(f"cuda:{index}" for index in range(found)) or ("cpu",)
     kind, colon, number = device.partition(":")
-    if kind != "cuda" or (colon and not number.isdigit()):
+    if kind != "cuda" or (colon and not number.isdecimal()):
         raise SettingsError(
             Code.E_SETTINGS,
             "There is no device of that name",

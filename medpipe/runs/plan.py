@@ -31,7 +31,7 @@ class Shard:
             SettingsError: It is no such pair, or ``i`` is not in 1 to ``n``.
         """
         index, slash, count = text.partition("/")
-        if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
             raise SettingsError(
                 Code.E_SETTINGS, "A shard is i/n with i from 1 to n", found=repr(text), fix="Such as 1/4."
             )
