@@ -36,7 +36,7 @@ class LoadParams(Params):
 
 
 class Load(Stage):
-    """Reads each role's series into a volume, slices or a planar image; interpolates nothing."""
+    """Reads each role's series into a volume, slices or a planar image; interpolates only to regrid."""
 
     name: ClassVar[str] = "load"
     version: ClassVar[str] = "1"
