@@ -38,16 +38,15 @@ def shared_array(descriptor: int, shape: tuple[int, int, int]) -> npt.NDArray[np
 
 
 def main() -> None:
-    """Decode the share that stands on standard input; write the refusal that ended it, or None."""
+    """Decode the share that stands on standard input; write the digests of its files, or the refusal."""
     share: Share = pickle.load(sys.stdin.buffer)
     values = shared_array(share.descriptor, share.shape)
-    refusal = None
+    result: list[str] | RefusedError
     try:
-        for position, frame in share.frames:
-            load_frame(frame, values[position])
+        result = [load_frame(frame, values[position]) for position, frame in share.frames]
     except RefusedError as error:
-        refusal = error
-    pickle.dump(refusal, sys.stdout.buffer)
+        result = error
+    pickle.dump(result, sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +20,30 @@ from medpipe.io.dicom.syntaxes import NATIVE
 MIN_PIXELS_FOR_PROCESSES: Final = 8 * 1024 * 1024
 """Compressed pixels below which starting processes (0.3 s) takes longer than it saves."""
 
+BLOCK_BYTES: Final = 16 * 1024 * 1024
+"""Output that one thread fills in a row: threads that share a huge page both clear it, for nothing."""
+
 _WORKER: Final = "medpipe.io.dicom.decode_worker"
 
 
-def load_frames(frames: Sequence[Frame], *, workers: int | None = None) -> npt.NDArray[np.float32]:
+class LoadedFrames(NamedTuple):
+    """Frames in memory.
+
+    Attributes:
+        values: ``(S, rows, columns)`` float32; HU for CT.
+        digests: The sha256 of the file of each frame.
+    """
+
+    values: npt.NDArray[np.float32]
+    digests: list[str]
+
+
+def load_frames(frames: Sequence[Frame], *, workers: int | None = None) -> LoadedFrames:
     """Read, decode and rescale frames of one size.
 
     Args:
         frames: At least one; all of the same rows and columns, checked before.
         workers: Threads or processes; as many as there are usable cores where None.
-
-    Returns:
-        ``(S, rows, columns)`` float32, in the order of ``frames``.
 
     Raises:
         RefusedError: See :func:`medpipe.io.dicom.frames.load_frame`.
@@ -43,30 +55,38 @@ def load_frames(frames: Sequence[Frame], *, workers: int | None = None) -> npt.N
     is_compressed = any(frame.layout.syntax not in NATIVE for frame in frames)
     if is_compressed and workers > 1 and len(frames) * layout.frame_pixels >= MIN_PIXELS_FOR_PROCESSES:
         return _load_in_processes(frames, shape, workers)
+    return _load_in_threads(frames, shape, workers)
+
+
+def _load_in_threads(frames: Sequence[Frame], shape: tuple[int, int, int], workers: int) -> LoadedFrames:
     values = np.empty(shape, dtype=np.float32)
+    size = max(1, BLOCK_BYTES // values[0].nbytes)
+    starts = range(0, len(frames), size)
     with ThreadPoolExecutor(workers) as executor:
-        # list() waits for all and raises the first error.
-        list(executor.map(load_frame, frames, values))
-    return values
+        blocks = executor.map(lambda at: _load_block(frames[at : at + size], values[at : at + size]), starts)
+        return LoadedFrames(values, [digest for block in blocks for digest in block])
 
 
-def _load_in_processes(
-    frames: Sequence[Frame], shape: tuple[int, int, int], workers: int
-) -> npt.NDArray[np.float32]:
+def _load_block(frames: Sequence[Frame], values: npt.NDArray[np.float32]) -> list[str]:
+    return [load_frame(frame, out) for frame, out in zip(frames, values, strict=True)]
+
+
+def _load_in_processes(frames: Sequence[Frame], shape: tuple[int, int, int], workers: int) -> LoadedFrames:
     descriptor = os.memfd_create("medpipe-frames")
     try:
-        num_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(np.float32).itemsize
-        os.ftruncate(descriptor, num_bytes)
+        os.ftruncate(descriptor, int(np.prod(shape, dtype=np.int64)) * np.dtype(np.float32).itemsize)
         numbered = tuple(enumerate(frames))
         shares = [Share(descriptor, shape, numbered[start::workers]) for start in range(workers)]
+        digests = [""] * len(frames)
         with ThreadPoolExecutor(workers) as executor:
-            list(executor.map(_run_worker, shares))
-        return shared_array(descriptor, shape)
+            for start, of_share in enumerate(executor.map(_run_worker, shares)):
+                digests[start::workers] = of_share
+        return LoadedFrames(shared_array(descriptor, shape), digests)
     finally:
         os.close(descriptor)
 
 
-def _run_worker(share: Share) -> None:
+def _run_worker(share: Share) -> list[str]:
     """Run one worker to its end; a codec that crashes takes its process along and nothing else."""
     process = subprocess.run(
         [sys.executable, "-m", _WORKER],
@@ -82,6 +102,7 @@ def _run_worker(share: Share) -> None:
             found=f"exit status {process.returncode}",
             fix="Fetch the files again from their source.",
         )
-    refusal: RefusedError | None = pickle.loads(process.stdout)
-    if refusal is not None:
-        raise refusal
+    result: list[str] | RefusedError = pickle.loads(process.stdout)
+    if isinstance(result, RefusedError):
+        raise result
+    return result

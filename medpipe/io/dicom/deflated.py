@@ -37,7 +37,7 @@ class InflatedStream:
         return bytes(self._plain[start : start + size])
 
 
-def inflate_pixels(compressed: bytes | bytearray, offset: int, length: int) -> bytes:
+def inflate_pixels(compressed: bytes | memoryview, offset: int, length: int) -> bytes:
     """Return ``length`` bytes of pixels from a deflated data set; nothing beyond them is inflated.
 
     Args:
@@ -58,7 +58,7 @@ def inflate_pixels(compressed: bytes | bytearray, offset: int, length: int) -> b
     return plain[offset:]
 
 
-def _inflate_piece(inflater: "zlib._Decompress", compressed: bytes | bytearray, size: int) -> bytes:
+def _inflate_piece(inflater: "zlib._Decompress", compressed: bytes | memoryview, size: int) -> bytes:
     try:
         return inflater.decompress(compressed, size)
     except zlib.error as error:

@@ -1,6 +1,6 @@
 """One frame: from the bytes of a file to float32 values in an array that exists already."""
 
-import os
+import hashlib
 import threading
 from dataclasses import dataclass
 from typing import Any, Final
@@ -43,44 +43,44 @@ class Frame:
     padding: tuple[int, int] | None = None
 
 
-def load_frame(frame: Frame, out: npt.NDArray[np.float32]) -> None:
+def load_frame(frame: Frame, out: npt.NDArray[np.float32]) -> str:
     """Read, decode and rescale one frame.
 
     Args:
         frame: The frame.
         out: ``(rows, columns)``; overwritten. HU for CT.
 
+    Returns:
+        The sha256 of the file, over the same bytes that were decoded.
+
     Raises:
         RefusedError: The pixels are short (``E_TRUNCATED``) or cannot be decoded (``E_DECODE``,
             ``E_CHECKSUM``, ``E_SYNTAX``).
         OSError: The file cannot be read.
     """
-    rescale_into(stored_values(frame), frame, out)
+    data = _read(frame)
+    rescale_into(_stored_values(data, frame), frame, out)
+    return hashlib.sha256(data).hexdigest()
 
 
-def stored_values(frame: Frame) -> Stored:
-    """Return the ``(rows, columns)`` stored values, in a buffer that the next call of the thread reuses."""
+def _stored_values(data: memoryview, frame: Frame) -> Stored:
+    """Return the ``(rows, columns)`` stored values; they may share memory with ``data``."""
     layout = frame.layout
     if layout.syntax not in NATIVE:
         # pydicom takes a fifth of a second to import; uncompressed files do not need it.
         from medpipe.io.dicom.codecs import decode_frame
 
-        encapsulated = bytes(_read(frame, layout.offset, frame.num_bytes - layout.offset))
-        decoded = decode_frame(encapsulated, layout, frame.index)
+        decoded = decode_frame(bytes(data[layout.offset :]), layout, frame.index)
         return _masked(decoded, layout) if layout.syntax == RLE else decoded
-    size = layout.frame_bytes
-    start = layout.offset + frame.index * size
+    start = layout.offset + frame.index * layout.frame_bytes
     if layout.syntax == DEFLATED_LITTLE:
-        compressed = _read(frame, layout.data_set_offset, frame.num_bytes - layout.data_set_offset)
-        data = bytearray(inflate_pixels(compressed, start, size))
+        pixels = memoryview(inflate_pixels(data[layout.data_set_offset :], start, layout.frame_bytes))
     else:
-        data = _read(frame, start, size)
+        pixels = data[start : start + layout.frame_bytes]
     kind = "i" if layout.is_signed else "u"
     order = ">" if layout.syntax == EXPLICIT_BIG else "<"
-    pixels = np.frombuffer(
-        data, dtype=f"{order}{kind}{layout.bits_allocated // 8}", count=layout.frame_pixels
-    )
-    return _masked(pixels.reshape(layout.rows, layout.columns), layout)
+    dtype: np.dtype[np.integer[Any]] = np.dtype(f"{order}{kind}{layout.bits_allocated // 8}")
+    return _masked(np.frombuffer(pixels, dtype=dtype).reshape(layout.rows, layout.columns), layout)
 
 
 def rescale_into(stored: Stored, frame: Frame, out: npt.NDArray[np.float32]) -> None:
@@ -109,26 +109,25 @@ def _masked(stored: Stored, layout: PixelLayout) -> Stored:
     drop_low = layout.bits_allocated - layout.bits_stored
     if drop_low == 0:
         return stored
-    native = stored if stored.dtype.isnative else stored.astype(stored.dtype.newbyteorder("="))
-    native <<= drop_high
-    native >>= drop_low
-    return native
+    masked = stored.astype(stored.dtype.newbyteorder("="))
+    masked <<= drop_high
+    masked >>= drop_low
+    return masked
 
 
-def _read(frame: Frame, start: int, size: int) -> bytearray:
-    """Read part of a file into the buffer of this thread."""
+def _read(frame: Frame) -> memoryview:
+    """Read a file into the buffer of this thread, which the next file overwrites."""
     buffer: bytearray | None = getattr(_buffers, "data", None)
-    if buffer is None or len(buffer) != size:
-        buffer = _buffers.data = bytearray(size)
-    descriptor = os.open(frame.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if os.preadv(descriptor, [buffer], start) != size:
-            raise RefusedError(
-                Code.E_TRUNCATED,
-                "The file ends inside its pixels",
-                found=f"fewer than {start + size} bytes",
-                fix="Copy the file again from its source.",
-            )
-    finally:
-        os.close(descriptor)
-    return buffer
+    if buffer is None or len(buffer) < frame.num_bytes:
+        buffer = _buffers.data = bytearray(frame.num_bytes)
+    data = memoryview(buffer)[: frame.num_bytes]
+    with open(frame.path, "rb", buffering=0) as stream:
+        num_read = stream.readinto(data)
+    if num_read != frame.num_bytes:
+        raise RefusedError(
+            Code.E_TRUNCATED,
+            "The file ends inside its pixels",
+            found=f"{num_read} of {frame.num_bytes} bytes",
+            fix="Copy the file again from its source.",
+        )
+    return data

@@ -184,7 +184,11 @@ def _build(path: str, num_bytes: int, elements: Elements) -> Header:
         view=values.text(0x00185101),
         laterality=values.text(0x00200062) or values.text(0x00200060),
         burned_in=values.text(0x00280301).upper() == "YES",
-        acquisition={name: text for tag, name in _ACQUISITION_TAGS.items() if (text := values.text(tag))},
+        acquisition={
+            name: text
+            for tag, name in _ACQUISITION_TAGS.items()
+            if tag in values and (text := values.text(tag))
+        },
         notes=tuple(notes_of(elements, values)),
     )
 

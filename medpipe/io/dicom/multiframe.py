@@ -40,8 +40,8 @@ def read_multiframe(header: Header, *, form: Form) -> SliceStack | Volume:
 
     Raises:
         RefusedError: The frames state no frame of reference (``E_FRAME``), repeat positions or mix
-            orientations (``E_DIMS``), fail the rules of :func:`medpipe.io.dicom.geometry.prove_geometry`, or cannot be
-            decoded (``E_DECODE``).
+            orientations (``E_DIMS``), fail the rules of ``prove_geometry``, or cannot be decoded
+            (``E_DECODE``).
     """
     _require_readable(header)
     try:

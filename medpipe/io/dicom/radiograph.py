@@ -9,7 +9,6 @@ from medpipe.core.errors import RefusedError
 from medpipe.core.findings import Laterality
 from medpipe.core.planar import Photometric, Planar, SpacingKind
 from medpipe.core.source import GeometryNote
-from medpipe.io.content_hash import sha256_of
 from medpipe.io.dicom.decoding import load_frames
 from medpipe.io.dicom.headers import Header
 from medpipe.io.dicom.layout import PixelLayout
@@ -31,7 +30,7 @@ def read_radiograph(header: Header) -> Planar:
     """
     assert header.pixels is not None  # objects without an image are never in a series
     spacing, kind = spacing_of_radiograph(header)
-    values = load_frames([frame_of(header)], workers=1)
+    values, (sha256,) = load_frames([frame_of(header)], workers=1)
     photometric = Photometric.MONOCHROME2
     if header.pixels.photometric == Photometric.MONOCHROME1:
         photometric = Photometric.MONOCHROME1
@@ -46,7 +45,7 @@ def read_radiograph(header: Header) -> Planar:
         laterality=_SIDES.get(header.laterality.upper()),
         photometric=photometric,
         modality=header.modality,
-        source=source_of([header], sha256=sha256_of([header.path]), notes=notes),
+        source=source_of([header], sha256=sha256, notes=notes),
     )
 
 

@@ -1,7 +1,6 @@
 """Series of one slice a file: sorted, proven, freed of copies, decoded."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from medpipe.core.errors import RefusedError
 from medpipe.core.slice_stack import SliceStack
 from medpipe.core.source import GeometryCheck, GeometryNote, Source
 from medpipe.core.volume import Volume
-from medpipe.io.content_hash import sha256_of
+from medpipe.io.content_hash import sha256_of_digests
 from medpipe.io.dicom.decoding import load_frames
 from medpipe.io.dicom.frames import Frame
 from medpipe.io.dicom.geometry import SliceGeometry, judge_positions, prove_geometry
@@ -40,18 +39,15 @@ def read_slices(headers: Sequence[Header], *, form: Form, workers: int | None) -
     order = order_along_normal(planes)
     geometry = prove_geometry(planes, order.tolist(), form=form)
     headers = [headers[index] for index in order]
-    with ThreadPoolExecutor(1) as executor:
-        digest = executor.submit(sha256_of, [header.path for header in headers])
-        values = load_frames([frame_of(header) for header in headers], workers=workers)
-        sha256 = digest.result()
+    loaded = load_frames([frame_of(header) for header in headers], workers=workers)
     unique = GeometryCheck(name="no two slices share a position", passed=not copies)
     source = source_of(
         headers,
-        sha256=sha256,
+        sha256=sha256_of_digests(loaded.digests),
         checks=(*geometry.checks, unique),
         notes=(*geometry.notes, *copies),
     )
-    return image_from(values, geometry, headers[0].modality, source, form=form)
+    return image_from(loaded.values, geometry, headers[0].modality, source, form=form)
 
 
 def frame_of(header: Header, index: int = 0) -> Frame:
@@ -121,7 +117,7 @@ def _without_copies(
         return headers, ()
     dropped: set[int] = set()
     for group in groups:
-        values = load_frames([frame_of(headers[index]) for index in group], workers=workers)
+        values, _ = load_frames([frame_of(headers[index]) for index in group], workers=workers)
         if not all(np.array_equal(values[0], other) for other in values[1:]):
             raise RefusedError(
                 Code.E_DUPLICATE,

@@ -32,10 +32,12 @@ class Values:
         if not raw:
             return ""
         try:
-            text = raw.decode("utf-8")
+            text = raw.rstrip(b"\0 ").decode("utf-8")
         except UnicodeDecodeError:
             text = raw.decode("latin-1")
-        return _CONTROL.sub("", text).strip()
+        if not text.isprintable():
+            text = _CONTROL.sub("", text)
+        return text.strip()
 
     def texts(self, tag: int) -> tuple[str, ...]:
         """Return the parts of a multi-valued text; empty where absent."""

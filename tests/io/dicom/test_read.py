@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.io.content_hash import sha256_of
+from medpipe.io.content_hash import sha256_of, sha256_of_digests
 from medpipe.io.dicom import decoding
 from medpipe.io.dicom.headers import read_header
 from medpipe.io.dicom.read import read_dicom
@@ -82,7 +82,8 @@ class TestGoodSeries:
             "1.2.12",
         )
         assert source.study_datetime == "2020-01-02T03:04:05"
-        assert source.sha256 == sha256_of(sorted(builder.folder.iterdir(), reverse=True))
+        paths = sorted(builder.folder.iterdir(), reverse=True)
+        assert source.sha256 == sha256_of_digests([sha256_of([path]) for path in paths])
         assert all(check.passed for check in source.checks)
         assert len(source.checks) == 5
 
