@@ -73,20 +73,25 @@ def _common(
 
 def main() -> NoReturn:
     """Run the command line; errors end in words on standard error and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except MedpipeError as error:
         say_error(error)
         sys.exit(exit_of_error(error))
-    except KeyboardInterrupt:
+    except _Interrupted:
         say("interrupted; the same command goes on where it stopped")
         sys.exit(Exit.INTERRUPTED)
     sys.exit(Exit.OK)
 
 
+class _Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; Typer would end the process in silence at a KeyboardInterrupt."""
+
+
 def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    raise _Interrupted
 
 
 if __name__ == "__main__":
