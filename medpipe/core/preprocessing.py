@@ -4,8 +4,9 @@ The steps, in this order; ``medpipe.inference`` and ``medpipe.training`` carry t
 
 1. orientation: axes are permuted and flipped to ``orientation``; nothing is interpolated;
 2. mirror: where ``mirror_right`` is set and the image shows the right side, the left-right axis is reversed;
-3. spacing: the grid keeps its centre and gets ``spacing_mm``, with ``max(1, round(size * old / new))`` voxels
-   an axis; images by trilinear interpolation without smoothing, label maps by the nearest voxel;
+3. spacing: the field of view is kept and divided into ``max(1, round(size * old / new))`` voxels an axis, so
+   that the spacing is ``spacing_mm`` but for that rounding; images by trilinear interpolation without
+   smoothing, label maps by the nearest voxel;
 4. intensity: each channel by its own rule, over the whole image before any cropping;
 5. padding with 0 to ``padded_shape``, the smaller half in front; larger images are predicted in patches of
    ``patch_shape``.
