@@ -1,0 +1,133 @@
+"""Preprocessing and the way back to the source grid."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medpipe.core.errors import RefusedError
+from medpipe.core.findings import Laterality
+from medpipe.core.preprocessing import Channel, PercentileScale, Preprocessing, Region, WindowScale, ZScore
+from medpipe.core.source import Source, SourceKind
+from medpipe.core.volume import Volume
+from medpipe.inference.preprocess import normalise, pad_to, prepare
+
+AXES = [a + b + c for a in "LR" for b in "PA" for c in "IS"]
+ORIENTATIONS = [
+    "".join(codes[i] for i in order) for codes in AXES for order in ((0, 1, 2), (1, 2, 0), (2, 0, 1))
+]
+SHAPE = (5, 7, 9)
+
+
+def affine_of(orientation: str, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Build an affine whose voxel axes point where the codes say."""
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    for axis, (code, step) in enumerate(zip(orientation, spacing, strict=True)):
+        world = next(index for index, pair in enumerate(("LR", "PA", "IS")) if code in pair)
+        affine[world, axis] = step if code in "RAS" else -step
+    return affine
+
+
+def volume_of(orientation: str = "RAS", spacing: tuple[float, float, float] = (1, 1, 1)) -> Volume:
+    array = torch.arange(float(np.prod(SHAPE))).reshape(1, *SHAPE)
+    return Volume(array, affine_of(orientation, spacing), "MR", Source(kind=SourceKind.MEMORY))
+
+
+def spec(**changes: object) -> Preprocessing:
+    channel = Channel(name="image", modality="MR", intensity=WindowScale(low_hu=0, high_hu=1))
+    fields = {"channels": (channel,), "patch_shape": (4, 4, 4), **changes}
+    return Preprocessing.model_validate(fields)
+
+
+@given(st.sampled_from(ORIENTATIONS), st.booleans(), st.sampled_from([(4, 4, 4), (16, 12, 20)]))
+def test_restoring_one_hot_logits_returns_the_label_map(
+    orientation: str, is_right: bool, patch: tuple[int, int, int]
+) -> None:
+    volume = volume_of(orientation)
+    labels = (volume.array[0] % 3).to(torch.uint8)
+    side = Laterality.RIGHT if is_right else Laterality.LEFT
+    wide = spec(mirror_right=True, patch_shape=patch)
+    channel = wide.channels[0].model_copy(update={"intensity": WindowScale(low_hu=0, high_hu=1000)})
+    prepared = prepare({"image": volume}, wide.model_copy(update={"channels": (channel,)}), side=side)
+    values = (prepared.images[0] * 1000).round() % 3
+    logits = torch.stack([(values == value).float() for value in range(3)])
+    torch.testing.assert_close(prepared.restore(logits), labels)
+
+
+def test_input_is_in_the_asked_orientation() -> None:
+    volume = volume_of("LPS")
+    prepared = prepare({"image": volume}, spec(patch_shape=(1, 1, 1)))
+    expected = volume.array.flip([1, 2]).clamp(0, 1)
+    torch.testing.assert_close(prepared.images, expected)
+
+
+def test_right_side_is_mirrored_along_the_left_right_axis_only_where_asked() -> None:
+    volume = volume_of("ARS")  # axis 1 runs from left to right
+    plain = prepare({"image": volume}, spec(patch_shape=(1, 1, 1), mirror_right=True), side=Laterality.LEFT)
+    mirrored = prepare(
+        {"image": volume}, spec(patch_shape=(1, 1, 1), mirror_right=True), side=Laterality.RIGHT
+    )
+    torch.testing.assert_close(mirrored.images, plain.images.flip(1))
+
+
+def test_spacing_is_changed_and_labels_come_back_on_the_source_grid() -> None:
+    volume = volume_of("RAS", (2.0, 2.0, 4.0))
+    prepared = prepare({"image": volume}, spec(spacing_mm=(1.0, 2.0, 2.0), patch_shape=(1, 1, 1)))
+    assert prepared.images.shape == (1, 10, 7, 18)
+    restored = prepared.restore(torch.stack([torch.zeros(10, 7, 18), torch.ones(10, 7, 18)]))
+    assert restored.shape == SHAPE
+    assert restored.dtype == torch.uint8
+    assert (restored == 1).all()
+
+
+def test_padding_puts_the_smaller_half_in_front() -> None:
+    padded, offset = pad_to(torch.ones(1, 3, 4, 5), (6, 4, 8))
+    assert padded.shape == (1, 6, 4, 8)
+    assert offset == (1, 0, 1)
+    assert padded[0, 1:4, :, 1:6].sum() == 60 == padded.sum()
+
+
+def test_zscore_over_nonzero_leaves_the_background_at_zero() -> None:
+    image = torch.tensor([0.0, 0.0, 2.0, 4.0])
+    result = normalise(image, ZScore(region=Region.NONZERO))
+    torch.testing.assert_close(result, torch.tensor([0.0, 0.0, -1.0, 1.0]))
+
+
+def test_zscore_of_a_flat_image_is_zero() -> None:
+    assert (normalise(torch.full((3, 3, 3), 7.0), ZScore()) == 0).all()
+
+
+@given(st.floats(1, 1e6))
+def test_percentiles_do_not_depend_on_the_scanner_scale(scale: float) -> None:
+    image = torch.arange(101.0)
+    rule = PercentileScale(low=10, high=90)
+    result = normalise(image * scale, rule)
+    torch.testing.assert_close(result, ((image - 10) / 80).clamp(0, 1), atol=1e-4, rtol=0)
+
+
+def test_empty_foreground_gives_zeros() -> None:
+    assert (normalise(torch.zeros(2, 2, 2), PercentileScale(region=Region.NONZERO)) == 0).all()
+
+
+class TestBadInput:
+    def test_missing_role_names_what_is_there(self) -> None:
+        with pytest.raises(RefusedError, match="'image': found t1"):
+            prepare({"t1": volume_of()}, spec())
+
+    def test_wrong_modality_is_refused(self) -> None:
+        volume = volume_of()
+        ct = Volume(volume.array, volume.affine, "CT", volume.source)
+        with pytest.raises(RefusedError, match="takes MR in the role 'image': found CT"):
+            prepare({"image": ct}, spec())
+
+    def test_channels_on_other_grids_are_refused(self) -> None:
+        two = spec(
+            channels=(
+                spec().channels[0],
+                Channel(name="t2", modality="MR", intensity=ZScore()),
+            )
+        )
+        with pytest.raises(RefusedError, match="'t2' lies on another grid"):
+            prepare({"image": volume_of(), "t2": volume_of(spacing=(1, 1, 2))}, two)
