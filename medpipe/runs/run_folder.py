@@ -166,10 +166,10 @@ class RunFolder:
             ) from error
 
     def read_listing(self) -> RunListing:
-        """Read ``index.json``; empty where indexing has not ended."""
+        """Read ``index.json``; empty where indexing has not ended or a power cut left no valid file."""
         try:
             return RunListing.model_validate_json((self.path / "index.json").read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValidationError):
             return RunListing(num_files=0, units=(), skipped=())
 
     def write_listing(self, listing: RunListing) -> None:

@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -272,6 +274,12 @@ class TestAgain:
         assert status(output).states[unit_id].state is State.PENDING
         assert counts(go(pipeline, scans, output)) == counts(first)
 
+    def test_damaged_index_is_written_again(self, pipeline: Path, scans: Path, output: Path) -> None:
+        first = go(pipeline, scans, output)
+        (output / "index.json").write_bytes(b"")
+        assert status(output).num_units == 0
+        assert go(pipeline, scans, output).counts == first.counts
+
     def test_unit_of_a_live_process_is_left_to_it(self, pipeline: Path, scans: Path, output: Path) -> None:
         first = go(pipeline, scans, output)
         unit_id = id_of(first, "a.nii")
@@ -381,6 +389,39 @@ class TestShards:
     def test_wrong_shards_are_refused(self, text: str) -> None:
         with pytest.raises(SettingsError, match="A shard is i/n"):
             Shard.parse(text)
+
+
+TOGETHER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+import toy_stages
+from medpipe.core.settings import SettingsFile
+from medpipe.runs.options import RunOptions
+from medpipe.runs.pipeline import build_pipeline
+from medpipe.runs.runner import run
+
+data = {
+    "name": "toy",
+    "accepts": {"image": {"form": ["volume"]}},
+    "stages": [{"use": "read"}, {"use": "measure"}],
+}
+pipeline = build_pipeline(SettingsFile("toy", data, {}), catalogue=toy_stages.CATALOGUE)
+run(pipeline, [Path(sys.argv[1])], Path(sys.argv[2]), options=RunOptions(device="cpu", workers=0))
+"""
+
+
+@pytest.mark.slow
+def test_processes_on_one_run_share_its_units(toy_run: "ToyRun", tmp_path: Path, output: Path) -> None:
+    for seed in range(60):
+        write_nifti(tmp_path / "many" / f"{seed}.nii", seed)
+    command = [sys.executable, "-c", TOGETHER, tmp_path / "many", output, Path(__file__).parent]
+    rivals = [subprocess.Popen(command) for _ in range(3)]
+    assert [rival.wait() for rival in rivals] == [0, 0, 0]
+    assert counts(status(output)) == {"done": 60}
+    calls = toy_run.calls()
+    assert len(calls) == len(set(calls)) == 120
+    assert list((output / "work").iterdir()) == []
 
 
 class TestRetry:
