@@ -61,6 +61,12 @@ def _check_bits(layout: PixelLayout) -> None:
 
 def _check_size(layout: PixelLayout, num_bytes: int, limits: Limits) -> None:
     declared = layout.frames * layout.frame_bytes
+    if layout.syntax in NATIVE and layout.length is None:
+        raise RefusedError(
+            Code.E_HEADER,
+            "The pixels are encapsulated although the transfer syntax is uncompressed",
+            fix="Export the series again.",
+        )
     if layout.length is None or layout.syntax not in NATIVE:
         available = num_bytes - layout.offset
         least = layout.frames * _ITEM_HEADER_BYTES

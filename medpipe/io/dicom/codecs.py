@@ -70,8 +70,11 @@ def decode_frame(encapsulated: bytes, layout: PixelLayout, index: int) -> npt.ND
             photometric_interpretation=layout.photometric,
             pixel_keyword="PixelData",
         )
-    # Decoders are plugins that raise whatever they like; a damaged frame must never stop other studies.
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # Decoders are plugins that raise whatever they like, the Rust ones a panic that is no Exception;
+    # a damaged frame must never stop other studies.
+    except BaseException as error:
         if layout.syntax in JPEG and not _has_libjpeg(decoder):
             raise _no_decoder(layout.syntax) from error
         raise _undecodable(layout, index, _last_line(error)) from error
@@ -120,7 +123,7 @@ def _encapsulate(frame: bytes) -> bytes:
     return _ITEM_HEADER.pack(0xFFFE, _ITEM, 0) + _ITEM_HEADER.pack(0xFFFE, _ITEM, len(frame)) + frame
 
 
-def _last_line(error: Exception) -> str:
+def _last_line(error: BaseException) -> str:
     lines = str(error).splitlines() or [type(error).__name__]
     return lines[-1].strip()[:160]
 

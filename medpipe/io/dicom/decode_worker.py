@@ -38,13 +38,13 @@ def shared_array(descriptor: int, shape: tuple[int, int, int]) -> npt.NDArray[np
 
 
 def main() -> None:
-    """Decode the share that stands on standard input; write the digests of its files, or the refusal."""
+    """Decode the share that stands on standard input; write the digests of its files, or the error."""
     share: Share = pickle.load(sys.stdin.buffer)
     values = shared_array(share.descriptor, share.shape)
-    result: list[str] | RefusedError
+    result: list[str] | RefusedError | OSError
     try:
         result = [load_frame(frame, values[position]) for position, frame in share.frames]
-    except RefusedError as error:
+    except (RefusedError, OSError) as error:
         result = error
     pickle.dump(result, sys.stdout.buffer)
 

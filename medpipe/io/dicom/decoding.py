@@ -102,7 +102,7 @@ def _run_worker(share: Share) -> list[str]:
             found=f"exit status {process.returncode}",
             fix="Fetch the files again from their source.",
         )
-    result: list[str] | RefusedError = pickle.loads(process.stdout)
-    if isinstance(result, RefusedError):
+    result: list[str] | RefusedError | OSError = pickle.loads(process.stdout)
+    if isinstance(result, Exception):
         raise result
     return result

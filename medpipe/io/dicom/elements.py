@@ -184,10 +184,10 @@ class _Scanner:
                 if tag in wanted:
                     self._keep(tag, value, length)
                 position = value + length
-        if position > self._num_bytes:
-            raise _cut(position)
 
     def _ends_at(self, position: int) -> bool:
+        if position > self._num_bytes:
+            raise _cut(position)
         if 0 <= position - self._base < len(self._window):
             return False
         # The length of a deflated data set is not known beforehand: its end is where no more bytes come.

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import highdicom
 import numpy as np
@@ -16,6 +17,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -23,7 +25,7 @@ from pydicom.uid import (
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.io.content_hash import sha256_of, sha256_of_digests
-from medpipe.io.dicom import decoding
+from medpipe.io.dicom import codecs, decoding
 from medpipe.io.dicom.headers import read_header
 from medpipe.io.dicom.read import read_dicom
 from medpipe.io.dicom.series import split_series
@@ -373,6 +375,18 @@ class TestSyntaxes:
             read_dicom(series, form=Form.VOLUME)
         assert caught.value.code is Code.E_DECODE
 
+    def test_garbage_run_lengths(self, builder):
+        # The Rust decoder panics on segments that run over the end of the frame.
+        (ds,) = builder.axial([0])
+        segments = struct.pack("<16L", 2, 64, 70, *[0] * 13)
+        ds.PixelData = encapsulate([segments + b"\x81\x00\x81\x00\x81\x00" + b"\x7f" * 3])
+        ds["PixelData"].is_undefined_length = True
+        builder.write([ds], RLELossless)
+        (series,) = builder.series()
+        with pytest.raises(RefusedError) as caught:
+            read_dicom(series, form=Form.VOLUME)
+        assert caught.value.code is Code.E_DECODE
+
     def test_cut_compressed_pixels(self, builder):
         (path,) = builder.write(compressed(builder, [0], JPEG2000Lossless), JPEG2000Lossless)
         path.write_bytes(path.read_bytes()[:-40])
@@ -380,6 +394,24 @@ class TestSyntaxes:
         with pytest.raises(RefusedError) as caught:
             read_dicom(series, form=Form.VOLUME)
         assert caught.value.code is Code.E_TRUNCATED
+
+    def test_jpeg_without_its_decoder_names_the_extra(self, builder, monkeypatch):
+        builder.write([garbage(ds) for ds in builder.axial([0])], JPEGLosslessSV1)
+        (series,) = builder.series()
+        monkeypatch.setattr(codecs, "get_decoder", lambda syntax: SimpleNamespace(is_available=False))
+        with pytest.raises(RefusedError, match=r"pip install 'medpipe\[jpeg\]'") as caught:
+            read_dicom(series, form=Form.VOLUME)
+        assert caught.value.code is Code.E_SYNTAX
+
+    def test_encapsulated_pixels_in_an_uncompressed_syntax(self, builder):
+        builder.write([garbage(ds) for ds in builder.axial([0])], JPEG2000Lossless)
+        (path,) = builder.folder.iterdir()
+        old, new = str(JPEG2000Lossless).encode(), b"1.2.840.10008.1.2.1".ljust(22, b"\0")
+        path.write_bytes(path.read_bytes().replace(old, new))
+        (series,) = builder.series()
+        with pytest.raises(RefusedError, match="encapsulated") as caught:
+            read_dicom(series, form=Form.VOLUME)
+        assert caught.value.code is Code.E_HEADER
 
     def test_unsupported_syntax_is_named(self, builder):
         builder.write([garbage(ds) for ds in builder.axial([0])], "1.2.840.10008.1.2.4.102")
