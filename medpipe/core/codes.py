@@ -46,6 +46,7 @@ class Code(StrEnum):
     E_FORMS = "E_FORMS", "qform and sform place the image differently"
     E_NO_FORM = "E_NO_FORM", "the NIfTI header states no orientation (both form codes are 0)"
     E_DIMS = "E_DIMS", "the image has dimensions that are not supported here"
+    E_REGISTRATION = "E_REGISTRATION", "the head cannot be registered to the template"
 
     # Intensities
     E_RESCALE = "E_RESCALE", "rescale slope or intercept is zero or not a number"
@@ -59,6 +60,12 @@ class Code(StrEnum):
     E_KIND = "E_KIND", "the image is of a kind (volume, slices, planar) that a stage does not take"
     E_NO_INPUT = "E_NO_INPUT", "no readable study was found"
 
+    # Data sets for learning
+    E_DATASET = "E_DATASET", "the description of a data set (table, dataset.json, folder) is wrong"
+    E_SPLIT = "E_SPLIT", "a split does not part the cases of a data set as it must"
+    E_GRID = "E_GRID", "images or masks of one case lie on different grids"
+    E_LABEL = "E_LABEL", "a mask holds values that are no label"
+
     # Work
     E_STAGE = "E_STAGE", "a stage raised an error of its own"
     E_TIMEOUT = "E_TIMEOUT", "the study took longer than its time limit"
@@ -68,6 +75,7 @@ class Code(StrEnum):
     # Use and machine
     E_SETTINGS = "E_SETTINGS", "a setting, option or pipeline file is wrong"
     E_PIPELINE_CHANGED = "E_PIPELINE_CHANGED", "the run folder was made by another pipeline"
+    E_PACKAGE = "E_PACKAGE", "a model package is damaged, incomplete or holds what it must not"
     E_OUTPUT = "E_OUTPUT", "the output folder cannot be used"
     E_DISK = "E_DISK", "writing failed: disk full, quota or permissions"
     E_DEVICE = "E_DEVICE", "the requested device is not available"
@@ -92,6 +100,7 @@ class Code(StrEnum):
     W_CALIBRATION = "W_CALIBRATION", "the radiograph states no calibrated pixel spacing"
     W_BURNED_IN = "W_BURNED_IN", "the pixels may hold burned-in text"
     W_BOUNDS = "W_BOUNDS", "a measurement touches the edge of the field of view"
+    W_CROP = "W_CROP", "the image is a crop already; its side was not checked"
     W_EMPTY = "W_EMPTY", "the image holds a single value"
     W_QUALITY = "W_QUALITY", "a quality gate was not met"
 

@@ -97,6 +97,27 @@ def publish_folder(staged: Path, target: Path, *, durable: bool = False) -> None
         _remove(aside)
 
 
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that appears at ``target`` only once it is complete.
+
+    The body must do nothing but write: an ``OSError`` in it is taken for one of the target.
+
+    Args:
+        target: Where it belongs; missing folders above it are made, an older folder there is replaced.
+
+    Raises:
+        MachineError: As :func:`atomic_write`.
+    """
+    _refuse_link(target)
+    staged = temporary_beside(target)
+    with _disk_errors(target), _removed_on_error(staged):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged.mkdir()
+        yield staged
+        publish_folder(staged, target)
+
+
 def sweep_leftovers(folder: Path, *, min_age_s: float = 0.0) -> int:
     """Remove what a dead process left in a folder and put back what it had moved aside.
 
@@ -164,7 +185,7 @@ def _removed_on_error(temporary: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
 
 

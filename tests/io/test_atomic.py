@@ -8,7 +8,14 @@ import pytest
 
 from medpipe.core.errors import MachineError
 from medpipe.io import atomic
-from medpipe.io.atomic import atomic_write, publish_folder, sweep_leftovers, write_bytes, write_text
+from medpipe.io.atomic import (
+    atomic_folder,
+    atomic_write,
+    publish_folder,
+    sweep_leftovers,
+    write_bytes,
+    write_text,
+)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -140,3 +147,33 @@ class TestSweepLeftovers:
         (tmp_path / ".tmp-1").symlink_to(tmp_path / "keep")
         assert sweep_leftovers(tmp_path) == 1
         assert names_in(tmp_path) == ["keep"]
+
+
+class TestAtomicFolder:
+    def test_folder_appears_only_at_the_end(self, tmp_path: Path) -> None:
+        target = tmp_path / "above" / "package"
+        with atomic_folder(target) as staged:
+            (staged / "a.txt").write_text("new")
+            assert not target.exists()
+        assert (target / "a.txt").read_text() == "new"
+        assert names_in(tmp_path / "above") == ["package"]
+
+    def test_full_disk_keeps_the_old_folder_and_leaves_nothing(self, tmp_path: Path) -> None:
+        with atomic_folder(tmp_path / "package") as staged:
+            (staged / "a.txt").write_text("old")
+
+        def write_half() -> None:
+            with atomic_folder(tmp_path / "package") as staged:
+                (staged / "a.txt").write_text("new")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with pytest.raises(MachineError, match="No space left") as caught:
+            write_half()
+        assert caught.value.code == "E_DISK"
+        assert (tmp_path / "package" / "a.txt").read_text() == "old"
+        assert names_in(tmp_path) == ["package"]
+
+    def test_link_as_target_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "package").symlink_to(tmp_path)
+        with pytest.raises(MachineError, match="a link at"), atomic_folder(tmp_path / "package"):
+            pass
