@@ -1,0 +1,50 @@
+"""Layers by the number of spatial axes: one network definition serves 2-D and 3-D images."""
+
+from typing import Final
+
+from torch import nn
+
+LEAKY_SLOPE: Final = 0.01
+"""Slope of leaky ReLUs below 0 (nnU-Net)."""
+
+_CONVOLUTIONS: Final = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: Final = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_INSTANCE_NORMS: Final = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+DIMS: Final = tuple(_CONVOLUTIONS)
+"""Numbers of spatial axes that networks can be built for."""
+
+
+def convolution(
+    dims: int, in_channels: int, out_channels: int, *, kernel_size: int, stride: int = 1, bias: bool = False
+) -> nn.Module:
+    """Return a convolution of an odd kernel that keeps the grid, or divides it by ``stride``, rounded up."""
+    return _CONVOLUTIONS[dims](
+        in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias
+    )
+
+
+def doubling(dims: int, in_channels: int, out_channels: int) -> nn.Module:
+    """Return a transposed convolution that doubles every axis of the grid."""
+    return _TRANSPOSED[dims](in_channels, out_channels, kernel_size=2, stride=2, bias=False)
+
+
+def instance_norm(dims: int, channels: int) -> nn.Module:
+    """Return an instance normalisation with a learned scale and shift."""
+    return _INSTANCE_NORMS[dims](channels, affine=True)
+
+
+def leaky_relu() -> nn.Module:
+    """Return a leaky ReLU that overwrites its input, which no layer before it needs again."""
+    return nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw the weights of one convolution from torch's global generator; for ``Module.apply``.
+
+    Source:
+        He et al. 2015, "Delving deep into rectifiers", equation 15, for leaky ReLUs.
+    """
+    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        nn.init.kaiming_normal_(module.weight, a=LEAKY_SLOPE)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
