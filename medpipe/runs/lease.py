@@ -6,7 +6,8 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,13 @@ class Leases:
         """Give the lease of a unit back."""
         self._give_back(self._path(unit_id))
 
+    def sweep(self) -> None:
+        """Remove the leases of dead holders, whose units may be finished all the same."""
+        with self._turn():
+            for path in self._folder.glob("*.lease"):
+                if _is_stale(path):
+                    path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Give all leases back and stop the heartbeat."""
         self._stop.set()
@@ -85,13 +93,18 @@ class Leases:
 
         Rivals judge and replace one after the other; else the second could replace the lease of the first.
         """
-        with (self._folder / ".takeover").open("a") as turn:
-            with suppress(OSError):  # a file system without locks: the rivals' window is microseconds
-                fcntl.flock(turn, fcntl.LOCK_EX)
+        with self._turn():
             if not _is_stale(path):
                 return self._create(path)
             self._write_beside().replace(path)
         return True
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with (self._folder / ".takeover").open("a") as turn:
+            with suppress(OSError):  # a file system without locks: the rivals' window is microseconds
+                fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
 
     def _write_beside(self) -> Path:
         written = temporary_beside(self._folder / "lease")

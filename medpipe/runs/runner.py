@@ -17,7 +17,7 @@ from medpipe.runs.book import Progress, StateBook
 from medpipe.runs.cohort import write_cohort_pages
 from medpipe.runs.device import choose_devices
 from medpipe.runs.identity import Identity, Names, load_key, mapping_csv, write_secret
-from medpipe.runs.lease import EXPIRY_S, Leases, now_iso
+from medpipe.runs.lease import EXPIRY_S, Leases, is_held, now_iso
 from medpipe.runs.messages import ProcessorSettings
 from medpipe.runs.options import RunOptions
 from medpipe.runs.outcome import outcome_of_error, stop_at_machine_fault
@@ -291,13 +291,13 @@ def _note_vanished(job: _Job) -> None:
 
 def _sweep(folder: RunFolder, leases: Leases) -> None:
     """Remove what a killed process left half-written, unless its unit is being worked on."""
+    leases.sweep()
     for place in (folder.path, folder.studies, folder.path / "state"):
         sweep_leftovers(place, min_age_s=EXPIRY_S)  # younger ones may be another process's
     for path in folder.work.iterdir():
         unit_id = unit_of_scratch(path.name)
-        if unit_id and leases.acquire(unit_id):
+        if unit_id and not is_held(folder.path / "state", unit_id):
             shutil.rmtree(path, ignore_errors=True)
-            leases.release(unit_id)
 
 
 def _processing(job: _Job) -> ProcessorSettings:

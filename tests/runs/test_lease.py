@@ -161,6 +161,15 @@ class TestStaleness:
         assert is_held(tmp_path, "u")
 
 
+def test_sweep_removes_the_leases_of_the_dead_alone(tmp_path: Path, make_leases: MakeLeases) -> None:
+    held = make_leases()
+    held.acquire("mine")
+    write_lease(tmp_path, host="elsewhere", pid=0, born="").rename(tmp_path / "theirs.lease")
+    write_lease(tmp_path, host=socket.gethostname(), pid=os.getpid(), born="1")
+    make_leases().sweep()
+    assert {path.name for path in tmp_path.glob("*.lease")} == {"mine.lease", "theirs.lease"}
+
+
 def test_of_many_rivals_for_a_stale_lease_exactly_one_wins(tmp_path: Path) -> None:
     rivals = [Leases(tmp_path) for _ in range(4)]
     barrier = threading.Barrier(len(rivals))
