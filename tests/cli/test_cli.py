@@ -271,10 +271,10 @@ class TestOutput:
 
     def test_wrong_pipeline_file_is_named_by_line(self, medpipe: Medpipe, tmp_path: Path) -> None:
         path = tmp_path / "mine.yaml"
-        path.write_text("name: mine\nstages:\n  - use: laod\n")
+        path.write_text("name: mine\nstages:\n  - use: loadd\n")
         said = medpipe("config", "validate", path)
         assert said.code == Exit.USAGE
-        assert "mine.yaml, line 3: unknown stage 'laod'" in said.err
+        assert "mine.yaml, line 3: unknown stage 'loadd'" in said.err
         assert "Did you mean 'load'" in said.err
 
 
