@@ -12,8 +12,11 @@ TORCH_FREE = (
     "medpipe.core.settings",
     "medpipe.core.grid",
     "medpipe.core.boxes",
+    "medpipe.core.labels",
+    "medpipe.core.preprocessing",
     "medpipe.io.study_folder",
     "medpipe.reports.study",
+    "medpipe.zoo.finder",
     "medpipe.runs.summary",
     "medpipe.runs.pipeline",
 )

@@ -15,7 +15,8 @@ Afterwards the steps are undone from the last to the first, so that masks lie on
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from math import prod
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
@@ -24,6 +25,9 @@ from medpipe.core.findings import Value
 from medpipe.core.grid import reorientation_between
 
 Shape3 = tuple[int, int, int]
+
+MAX_PATCH_VOXELS: Final = 256**3
+"""No network is trained on larger patches; a foreign package that asks for more would exhaust the memory."""
 
 
 class Region(StrEnum):
@@ -130,6 +134,8 @@ class Preprocessing(Value):
     def _consistent(self) -> Self:
         if len({channel.name for channel in self.channels}) < len(self.channels):
             raise ValueError(f"channel names must differ, found {[item.name for item in self.channels]}")
+        if prod(self.patch_shape) > MAX_PATCH_VOXELS:
+            raise ValueError(f"patch_shape {self.patch_shape} has more than {MAX_PATCH_VOXELS} voxels")
         if any(size % self.multiple_of for size in self.patch_shape):
             raise ValueError(f"patch_shape {self.patch_shape} must be multiples of {self.multiple_of}")
         return self

@@ -1,0 +1,93 @@
+"""Cards: what a model was made from, how good it is and where it fails; Markdown in, safe HTML out."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any, Final
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
+
+CARD: Final = "card.md"
+
+SECTIONS: Final = ("Data", "Licence", "Figures", "Limits", "Command")
+"""Second-level headings that every card has, each with text below it."""
+
+_INTERVAL: Final = re.compile(r"[(\[][^()\[\]]*\d\s*(?:to|,|–|-)\s*[-−]?\d[^()\[\]]*[)\]]")
+"""Two numbers in brackets, such as ``(0.871 to 0.894)``."""
+
+
+def check_card(text: str) -> None:
+    """Check that a card says what a reader must know.
+
+    Raises:
+        SettingsError: A section is missing or empty, or the figures state no interval.
+    """
+    found = _sections(text)
+    for name in SECTIONS:
+        if not found.get(name.lower()):
+            state = "an empty section" if name.lower() in found else "none"
+            raise SettingsError(
+                Code.E_PACKAGE,
+                f"{CARD} must have a section '## {name}' with text",
+                found=state,
+                fix=f"A card has the sections {', '.join(SECTIONS)}.",
+            )
+    if not _INTERVAL.search(found["figures"]):
+        raise SettingsError(
+            Code.E_PACKAGE,
+            f"{CARD} states figures without an interval",
+            fix="Write each with its interval, such as 0.883 (0.871 to 0.894).",
+        )
+
+
+def card_html(text: str, *, top_level: int = 1) -> str:
+    """Render a card as an HTML fragment that may stand in a report.
+
+    Raw HTML is shown as text. Links and images become text with their address, so that the fragment
+    refers to nothing outside of it.
+
+    Args:
+        text: Markdown.
+        top_level: Heading level that a first-level heading becomes, 1 to 6.
+    """
+    renderer = _parser()
+    tokens = renderer.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + top_level - 1)}"
+    return str(renderer.renderer.render(tokens, renderer.options, {}))
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Return the text below each second-level heading by its lower-case title."""
+    sections: dict[str, str] = {}
+    title = ""
+    is_heading = False
+    for token in _parser().parse(text):
+        if is_heading:
+            title = token.content.strip().lower()
+            sections.setdefault(title, "")
+        else:
+            sections[title] = sections.get(title, "") + token.content.strip()
+        is_heading = token.type == "heading_open" and token.tag in ("h1", "h2")
+    return sections
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "autolink"])
+    parser.add_render_rule("link_open", _link_open)
+    parser.add_render_rule("link_close", _link_close)
+    return parser
+
+
+def _link_open(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    return ""
+
+
+def _link_close(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    opened = next(token for token in reversed(tokens[:index]) if token.type == "link_open")
+    return f" ({escape(str(opened.attrGet('href')))})"

@@ -1,0 +1,159 @@
+"""A model package: a folder of four files, none of which is code; reading it needs no torch."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import MachineError, NoInputError, SettingsError
+from medpipe.core.findings import Maker
+from medpipe.zoo.card import CARD, check_card
+from medpipe.zoo.manifest import MANIFEST, Manifest, parse_manifest
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS: Final = "model.safetensors"
+LICENCE: Final = "LICENSE"
+FILES: Final = (MANIFEST, WEIGHTS, CARD, LICENCE)
+"""All files of a package; anything else in the folder is refused."""
+
+_CODE_ENDINGS: Final = frozenset(
+    {".py", ".pyc", ".pkl", ".pickle", ".pt", ".pth", ".ts", ".so", ".sh", ".npy"}
+)
+_MAX_TEXT_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that was read and checked, but for the bytes of its weights.
+
+    Attributes:
+        manifest: What stands in ``package.json``.
+        path: Its folder.
+        digest: sha256 of ``package.json``, which names the sha256 of the weights: it changes whenever
+            results can.
+    """
+
+    manifest: Manifest
+    path: Path
+    digest: str
+
+    @property
+    def maker(self) -> Maker:
+        """Name and version for the findings that it makes."""
+        return Maker(name=self.manifest.name, version=self.manifest.version)
+
+    @property
+    def card(self) -> str:
+        """The card, in Markdown."""
+        return _text_of(self.path, CARD)
+
+    @property
+    def licence(self) -> str:
+        """The text of the licence."""
+        return _text_of(self.path, LICENCE)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all its files."""
+        return sum((self.path / name).stat().st_size for name in FILES)
+
+    def load_network(self, device: "str | torch.device" = "cpu", *, half: bool = False) -> "torch.nn.Module":
+        """Build the network and load its weights, which are hashed each time.
+
+        Args:
+            device: Where it shall work.
+            half: Keep the weights as float16 instead of float32.
+
+        Returns:
+            The network in evaluation mode.
+
+        Raises:
+            MachineError: The weights are not those of the manifest (``E_PACKAGE``).
+            SettingsError: The network is unknown, or the weights do not fit it.
+        """
+        from medpipe.zoo.network import load_network
+
+        return load_network(self, device, half=half)
+
+
+def read_package(path: Path) -> Package:
+    """Read a package and check everything but the bytes of its weights.
+
+    Raises:
+        NoInputError: There is no such folder.
+        SettingsError: A file is missing, too much or a link; the manifest or the card is not valid.
+        MachineError: A file cannot be read, or the weights have another size than stated.
+    """
+    if not path.is_dir():
+        raise NoInputError(Code.E_NO_INPUT, "There is no model package", found=f"no folder {path}")
+    try:
+        _check_files(path)
+        content = (path / MANIFEST).read_bytes()
+        manifest = parse_manifest(content)
+        check_card(_text_of(path, CARD))
+        if not _text_of(path, LICENCE).strip():
+            raise SettingsError(Code.E_PACKAGE, f"{path.name}: the file {LICENCE} is empty")
+        num_bytes = (path / WEIGHTS).stat().st_size
+    except UnicodeDecodeError as error:
+        raise SettingsError(Code.E_PACKAGE, f"{path.name}: a text file is not UTF-8") from error
+    except OSError as error:
+        if isinstance(error, MachineError):
+            raise
+        raise MachineError(
+            Code.E_PACKAGE, f"The package {path.name} cannot be read", found=error.strerror or str(error)
+        ) from error
+    if num_bytes != manifest.weights.num_bytes:
+        raise damaged_weights(
+            manifest.name, found=f"{num_bytes} bytes", expected=f"{manifest.weights.num_bytes}"
+        )
+    return Package(manifest, path, hashlib.sha256(content).hexdigest())
+
+
+def damaged_weights(name: str, *, found: str, expected: str) -> MachineError:
+    """Return the error of weights that are not those of the manifest."""
+    return MachineError(
+        Code.E_PACKAGE,
+        f"The weights of the package {name!r} are not those that its manifest names",
+        found=f"{found}, expected {expected}",
+        fix="Fetch the package again from its source; do not use these weights.",
+    )
+
+
+def _check_files(path: Path) -> None:
+    """Refuse what is missing, too much, a link or no file; the names come from a foreign folder."""
+    with os.scandir(path) as entries:
+        found = {entry.name: entry for entry in entries}
+    for name, entry in sorted(found.items()):
+        if name not in FILES:
+            is_code = Path(name).suffix.lower() in _CODE_ENDINGS
+            raise SettingsError(
+                Code.E_PACKAGE,
+                f"{path.name}: a package holds {', '.join(FILES)} and nothing else"
+                + (", least of all what could be code" if is_code else ""),
+                found=repr(name),
+                fix="Remove it, if you trust the rest.",
+            )
+        if not entry.is_file(follow_symlinks=False):
+            raise SettingsError(
+                Code.E_PACKAGE,
+                f"{path.name}: {name} must be a plain file",
+                found="a symbolic link" if entry.is_symlink() else "something else",
+            )
+        if name != WEIGHTS and entry.stat(follow_symlinks=False).st_size > _MAX_TEXT_BYTES:
+            raise SettingsError(
+                Code.E_PACKAGE,
+                f"{path.name}: {name} is too large for a text",
+                found=f"{entry.stat(follow_symlinks=False).st_size} bytes",
+            )
+    if missing := [name for name in FILES if name not in found]:
+        raise SettingsError(
+            Code.E_PACKAGE, f"{path.name}: a package must hold {missing[0]}", found="no such file"
+        )
+
+
+def _text_of(path: Path, name: str) -> str:
+    return (path / name).read_text(encoding="utf-8")
