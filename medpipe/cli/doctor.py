@@ -68,7 +68,7 @@ def _packages() -> list[Check]:
 
 
 def _devices() -> list[Check]:
-    from medpipe.runs.device import num_gpus
+    from medpipe.runs.workers.device import num_gpus
 
     count = num_gpus()
     if not count:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 
 from medpipe.core.errors import MachineError, MedpipeError, NoInputError, RefusedError, StageError
-from medpipe.runs.state import State
+from medpipe.runs.folder.state import State
 
 
 class Exit(IntEnum):

@@ -50,7 +50,7 @@ app.add_typer(config_commands.app, name="config", rich_help_panel=_AROUND)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from medpipe.runs.run_folder import medpipe_version
+        from medpipe.runs.folder.run_folder import medpipe_version
 
         typer.echo(medpipe_version())
         raise typer.Exit

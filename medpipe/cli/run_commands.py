@@ -7,10 +7,10 @@ import typer
 from medpipe.cli import options as opt
 from medpipe.cli.exit_codes import exit_of_counts
 from medpipe.cli.screen import print_json, print_table, progress_bars, say
+from medpipe.runs.folder.state import State
 from medpipe.runs.identity import Names
 from medpipe.runs.options import RunOptions
 from medpipe.runs.plan import Plan, Shard
-from medpipe.runs.state import State
 from medpipe.runs.summary import RunSummary
 from medpipe.runs.summary import status as run_status
 

@@ -8,8 +8,8 @@ from typing import Final
 from medpipe.io.study_folder import REPORT, StudyFolder
 from medpipe.reports.cohort import CohortPage, CohortRow, KeyValue, write_cohort
 from medpipe.reports.study import render_study
-from medpipe.runs.run_folder import RunFolder, RunListing
-from medpipe.runs.state import UnitState
+from medpipe.runs.folder.run_folder import RunFolder, RunListing
+from medpipe.runs.folder.state import UnitState
 from medpipe.runs.summary import RunSummary, summarise
 
 _REASON_DETAIL: Final = ": "

@@ -13,18 +13,10 @@ from medpipe.core.settings import SettingsFile
 from medpipe.io.atomic import sweep_leftovers
 from medpipe.io.study_folder import Provenance
 from medpipe.io.tree import index_tree
-from medpipe.runs.book import Progress, StateBook
 from medpipe.runs.cohort import write_cohort_pages
-from medpipe.runs.device import choose_devices
-from medpipe.runs.identity import Identity, Names, load_key, mapping_csv, write_secret
-from medpipe.runs.lease import EXPIRY_S, Leases, is_held, now_iso
-from medpipe.runs.messages import ProcessorSettings
-from medpipe.runs.options import RunOptions
-from medpipe.runs.outcome import outcome_of_error, stop_at_machine_fault
-from medpipe.runs.pipeline import Pipeline, build_pipeline, read_pipeline
-from medpipe.runs.plan import Plan, plan_units
-from medpipe.runs.pool import PoolSettings, WorkerPool
-from medpipe.runs.run_folder import (
+from medpipe.runs.folder.book import Progress, StateBook
+from medpipe.runs.folder.lease import EXPIRY_S, Leases, is_held, now_iso
+from medpipe.runs.folder.run_folder import (
     ListedUnit,
     RunFolder,
     RunListing,
@@ -33,9 +25,17 @@ from medpipe.runs.run_folder import (
     library_versions,
     medpipe_version,
 )
-from medpipe.runs.state import State, UnitState
+from medpipe.runs.folder.state import State, UnitState
+from medpipe.runs.identity import Identity, Names, load_key, mapping_csv, write_secret
+from medpipe.runs.options import RunOptions
+from medpipe.runs.pipeline import Pipeline, build_pipeline, read_pipeline
+from medpipe.runs.plan import Plan, plan_units
 from medpipe.runs.summary import RunSummary, summarise
 from medpipe.runs.unit import Unit, unit_of_scratch
+from medpipe.runs.workers.device import choose_devices
+from medpipe.runs.workers.messages import ProcessorSettings
+from medpipe.runs.workers.outcome import outcome_of_error, stop_at_machine_fault
+from medpipe.runs.workers.pool import PoolSettings, WorkerPool
 
 
 def plan(
@@ -200,7 +200,7 @@ def _work(job: _Job) -> None:
 
 def _work_here(processing: ProcessorSettings, units: Iterable[Unit], book: StateBook) -> None:
     """Work in this process: for few studies, where starting a worker would take longer."""
-    from medpipe.runs.processor import Processor
+    from medpipe.runs.workers.processor import Processor
 
     processor = Processor(processing)
     processor.open()

@@ -10,8 +10,8 @@ from medpipe.core.findings import FindingsRecord
 from medpipe.core.settings import SettingsFile
 from medpipe.io.series import Form, Study
 from medpipe.io.tree import index_tree
-from medpipe.runs.book import Progress
 from medpipe.runs.choice import choose_inputs
+from medpipe.runs.folder.book import Progress
 from medpipe.runs.options import RunOptions
 from medpipe.runs.pipeline import Pipeline, RoleRule, build_pipeline
 from medpipe.runs.runner import run

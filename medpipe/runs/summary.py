@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medpipe.runs.lease import is_held
-from medpipe.runs.ledger import read_states
-from medpipe.runs.run_folder import RunFolder
-from medpipe.runs.state import State, UnitState, count_states
+from medpipe.runs.folder.lease import is_held
+from medpipe.runs.folder.ledger import read_states
+from medpipe.runs.folder.run_folder import RunFolder
+from medpipe.runs.folder.state import State, UnitState, count_states
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from medpipe.core.errors import RefusedError
 from medpipe.io.series import Form, Series, TreeIndex
 from medpipe.io.tree import index_tree
-from medpipe.runs.book import Progress
+from medpipe.runs.folder.book import Progress
 
 
 @dataclass(frozen=True)

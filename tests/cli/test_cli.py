@@ -19,11 +19,11 @@ import typer
 from medpipe.cli.exit_codes import Exit, exit_of_counts
 from medpipe.cli.main import app, main
 from medpipe.core.codes import Code
-from medpipe.runs.run_folder import RunFolder
+from medpipe.runs.folder.run_folder import RunFolder
+from medpipe.runs.folder.state import Reason, State
 from medpipe.runs.stages.load import Load
 from medpipe.runs.stages.measure import Measure
 from medpipe.runs.stages.report import Report
-from medpipe.runs.state import Reason, State
 from medpipe.runs.summary import status
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from medpipe.core.settings import SettingsFile
 from medpipe.io.study_folder import Provenance
-from medpipe.runs.messages import ProcessorSettings
 from medpipe.runs.pipeline import Pipeline, build_pipeline
+from medpipe.runs.workers.messages import ProcessorSettings
 
 TOY_FOLDER = Path(__file__).parent
 TOY_MODULE = "toy_stages"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from medpipe.runs.state import State
+from medpipe.runs.folder.state import State
 from medpipe.runs.summary import status
 from medpipe.simulate.faults.catalogue import ALL_FAULTS
 from medpipe.simulate.studies import write_small_studies

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from medpipe.runs.outcome import Outcome
-from medpipe.runs.pool import PoolSettings, WorkerPool
-from medpipe.runs.processor import Processor
-from medpipe.runs.state import State
+from medpipe.runs.folder.state import State
 from medpipe.runs.unit import Unit
+from medpipe.runs.workers.outcome import Outcome
+from medpipe.runs.workers.pool import PoolSettings, WorkerPool
+from medpipe.runs.workers.processor import Processor
 
 if TYPE_CHECKING:
     from tests.runs.conftest import ToyRun

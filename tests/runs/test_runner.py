@@ -18,11 +18,11 @@ import pytest
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, NoInputError, SettingsError
 from medpipe.runs import runner
-from medpipe.runs.lease import EXPIRY_S, Leases
+from medpipe.runs.folder.lease import EXPIRY_S, Leases
+from medpipe.runs.folder.run_folder import RunFolder
+from medpipe.runs.folder.state import State
 from medpipe.runs.options import RunOptions
 from medpipe.runs.plan import Shard
-from medpipe.runs.run_folder import RunFolder
-from medpipe.runs.state import State
 from medpipe.runs.summary import RunSummary, status
 
 if TYPE_CHECKING:

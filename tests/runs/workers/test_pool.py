@@ -13,10 +13,10 @@ import pytest
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError
-from medpipe.runs.outcome import Outcome
-from medpipe.runs.pool import PoolSettings, WorkerPool
-from medpipe.runs.state import State
+from medpipe.runs.folder.state import State
 from medpipe.runs.unit import Unit
+from medpipe.runs.workers.outcome import Outcome
+from medpipe.runs.workers.pool import PoolSettings, WorkerPool
 
 if TYPE_CHECKING:
     from tests.runs.conftest import ToyRun
@@ -139,9 +139,9 @@ sys.path.insert(0, sys.argv[2])
 import toy_stages
 from medpipe.core.settings import SettingsFile
 from medpipe.io.study_folder import Provenance
-from medpipe.runs.messages import ProcessorSettings
+from medpipe.runs.workers.messages import ProcessorSettings
 from medpipe.runs.pipeline import build_pipeline
-from medpipe.runs.pool import PoolSettings, WorkerPool
+from medpipe.runs.workers.pool import PoolSettings, WorkerPool
 from medpipe.runs.unit import Unit
 
 folder = Path(sys.argv[1])
@@ -165,7 +165,7 @@ def worker_pids(run: "ToyRun") -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            is_worker = b"medpipe.runs.worker" in (entry / "cmdline").read_bytes()
+            is_worker = b"medpipe.runs.workers.worker" in (entry / "cmdline").read_bytes()
             if is_worker and str(run.folder) in os.readlink(entry / "fd" / "1"):
                 found.append(int(entry.name))
         except OSError:

@@ -1,6 +1,6 @@
 """A worker process: reads the next unit, computes this one and writes the last one at the same time.
 
-Started by the pool as ``python -m medpipe.runs.worker FD``; talks over one inherited socket. It ends
+Started by the pool as ``python -m medpipe.runs.workers.worker FD``; talks over one inherited socket. It ends
 when the pool closes the socket, so that no worker outlives a killed run.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from medpipe.runs.messages import ProcessorSettings, Ready, StepBegan, StepEnded, UnitEnded
-from medpipe.runs.processor import InFlight, Processor
 from medpipe.runs.unit import Unit
+from medpipe.runs.workers.messages import ProcessorSettings, Ready, StepBegan, StepEnded, UnitEnded
+from medpipe.runs.workers.processor import InFlight, Processor
 
 logger = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 import socket
 from collections.abc import Callable
 
-from medpipe.runs.lease import Leases, now_iso
-from medpipe.runs.outcome import Outcome
-from medpipe.runs.state import State, StateStore, UnitState
+from medpipe.runs.folder.lease import Leases, now_iso
+from medpipe.runs.folder.state import State, StateStore, UnitState
 from medpipe.runs.unit import Unit
+from medpipe.runs.workers.outcome import Outcome
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase (``"index"`` or ``"run"``), how many are done and how many there are."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medpipe.core.codes import Code
-from medpipe.runs.state import Quantity, Reason, State, StateStore, UnitState, count_states
+from medpipe.runs.folder.state import Quantity, Reason, State, StateStore, UnitState, count_states
 
 
 @pytest.fixture

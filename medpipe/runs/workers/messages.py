@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medpipe.io.study_folder import Provenance
-from medpipe.runs.outcome import Outcome
 from medpipe.runs.pipeline import Pipeline
+from medpipe.runs.workers.outcome import Outcome
 
 
 @dataclass(frozen=True)

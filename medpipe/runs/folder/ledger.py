@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from medpipe.runs.state import StateStore, UnitState
+from medpipe.runs.folder.state import StateStore, UnitState
 
 
 def read_states(folder: Path, states: StateStore) -> dict[str, UnitState]:

@@ -20,13 +20,13 @@ from medpipe.io.atomic import publish_folder
 from medpipe.io.content_hash import sha256_of
 from medpipe.io.study_folder import Gift, StageRecord, StudyFolder
 from medpipe.io.study_writer import write_study
-from medpipe.runs.messages import ProcessorSettings
-from medpipe.runs.outcome import Outcome, finished, outcome_of_error
+from medpipe.runs.folder.state import State
 from medpipe.runs.pipeline import StageSpec
-from medpipe.runs.reuse import reuse_stage
 from medpipe.runs.stage import INPUTS, Resource, Stage, StageContext
-from medpipe.runs.state import State
 from medpipe.runs.unit import Unit, scratch_name
+from medpipe.runs.workers.messages import ProcessorSettings
+from medpipe.runs.workers.outcome import Outcome, finished, outcome_of_error
+from medpipe.runs.workers.reuse import reuse_stage
 
 logger = logging.getLogger(__name__)
 

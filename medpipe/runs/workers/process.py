@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from medpipe.core.settings import environment_with
-from medpipe.runs.messages import ProcessorSettings
 from medpipe.runs.unit import Unit
+from medpipe.runs.workers.messages import ProcessorSettings
 
 _LOG_TAIL_BYTES: Final = 2000
 _PATIENCE_S: Final = 10.0
@@ -111,7 +111,7 @@ def start_worker(
     ours, theirs = socket.socketpair()
     with theirs, log.open("ab") as file:
         popen = subprocess.Popen(
-            [sys.executable, "-m", "medpipe.runs.worker", str(theirs.fileno())],
+            [sys.executable, "-m", "medpipe.runs.workers.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=file,

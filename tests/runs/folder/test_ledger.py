@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medpipe.runs.ledger import read_states
-from medpipe.runs.state import State, StateStore, UnitState
+from medpipe.runs.folder.ledger import read_states
+from medpipe.runs.folder.state import State, StateStore, UnitState
 
 
 @pytest.fixture

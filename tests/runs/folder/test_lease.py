@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from medpipe.runs.lease import EXPIRY_S, Leases, is_held
+from medpipe.runs.folder.lease import EXPIRY_S, Leases, is_held
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from medpipe.runs.lease import Leases
+from medpipe.runs.folder.lease import Leases
 print(Leases(Path(sys.argv[1])).acquire(sys.argv[2]), flush=True)
 time.sleep(60)
 """

@@ -10,11 +10,11 @@ from typing import Final
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError
-from medpipe.runs.messages import ProcessorSettings, Ready, StepBegan, StepEnded, UnitEnded
-from medpipe.runs.outcome import Outcome, stop_at_machine_fault
-from medpipe.runs.state import Reason, State
+from medpipe.runs.folder.state import Reason, State
 from medpipe.runs.unit import Unit
-from medpipe.runs.worker_process import Inside, WorkerProcess, start_worker
+from medpipe.runs.workers.messages import ProcessorSettings, Ready, StepBegan, StepEnded, UnitEnded
+from medpipe.runs.workers.outcome import Outcome, stop_at_machine_fault
+from medpipe.runs.workers.process import Inside, WorkerProcess, start_worker
 
 UNITS_INSIDE: Final = 3
 """Units inside a worker: one read, one computed, one written. Bounds its memory."""

@@ -12,10 +12,10 @@ from medpipe.core.errors import RefusedError
 from medpipe.core.source import GeometryNote
 from medpipe.io.nifti import read_label_map
 from medpipe.io.study_folder import StudyFolder
-from medpipe.runs.outcome import Outcome
-from medpipe.runs.processor import Processor
-from medpipe.runs.state import State
+from medpipe.runs.folder.state import State
 from medpipe.runs.unit import Unit, scratch_name, unit_of_scratch
+from medpipe.runs.workers.outcome import Outcome
+from medpipe.runs.workers.processor import Processor
 
 if TYPE_CHECKING:
     from tests.runs.conftest import ToyRun

@@ -8,7 +8,7 @@ from medpipe.core.case import Case
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, MedpipeError, RefusedError, StageError
 from medpipe.core.findings import Measurement, QualityFlag
-from medpipe.runs.state import Quantity, Reason, State
+from medpipe.runs.folder.state import Quantity, Reason, State
 
 _MAX_COHORT_VALUES: Final = 8
 """Measurements a unit hands to the cohort page; its own page shows all."""

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, SettingsError
 from medpipe.io.atomic import TEMPORARY_PREFIX, write_text
+from medpipe.runs.folder.state import StateStore
 from medpipe.runs.pipeline import Pipeline
-from medpipe.runs.state import StateStore
 
 RUN_FORMAT: Final = "medpipe run 1"
 _LIBRARIES: Final = ("numpy", "scikit-image", "torch", "monai", "pydicom", "nibabel")
