@@ -24,11 +24,13 @@ class Share:
         descriptor: Inherited file descriptor of the shared memory.
         shape: ``(frames, rows, columns)`` of the float32 array in it.
         frames: Position in the array and frame.
+        hash_files: Whether to hash the files.
     """
 
     descriptor: int
     shape: tuple[int, int, int]
     frames: tuple[tuple[int, Frame], ...]
+    hash_files: bool
 
 
 def shared_array(descriptor: int, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
@@ -43,7 +45,10 @@ def main() -> None:
     values = shared_array(share.descriptor, share.shape)
     result: list[str] | RefusedError | OSError
     try:
-        result = [load_frame(frame, values[position]) for position, frame in share.frames]
+        result = [
+            load_frame(frame, values[position], hash_file=share.hash_files)
+            for position, frame in share.frames
+        ]
     except (RefusedError, OSError) as error:
         result = error
     pickle.dump(result, sys.stdout.buffer)

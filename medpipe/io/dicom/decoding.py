@@ -31,19 +31,22 @@ class LoadedFrames(NamedTuple):
 
     Attributes:
         values: ``(S, rows, columns)`` float32; HU for CT.
-        digests: The sha256 of the file of each frame.
+        digests: The sha256 of the file of each frame; empty where not asked for.
     """
 
     values: npt.NDArray[np.float32]
     digests: list[str]
 
 
-def load_frames(frames: Sequence[Frame], *, workers: int | None = None) -> LoadedFrames:
+def load_frames(
+    frames: Sequence[Frame], *, workers: int | None = None, hash_files: bool = True
+) -> LoadedFrames:
     """Read, decode and rescale frames of one size.
 
     Args:
         frames: At least one; all of the same rows and columns, checked before.
         workers: Threads or processes; as many as there are usable cores where None.
+        hash_files: Whether to hash the files, which takes a third of the time of uncompressed ones.
 
     Raises:
         RefusedError: See :func:`medpipe.io.dicom.frames.load_frame`.
@@ -51,32 +54,40 @@ def load_frames(frames: Sequence[Frame], *, workers: int | None = None) -> Loade
     """
     workers = min(workers or len(os.sched_getaffinity(0)), len(frames))
     layout = frames[0].layout
-    shape = (len(frames), layout.rows, layout.columns)
     is_compressed = any(frame.layout.syntax not in NATIVE for frame in frames)
     if is_compressed and workers > 1 and len(frames) * layout.frame_pixels >= MIN_PIXELS_FOR_PROCESSES:
-        return _load_in_processes(frames, shape, workers)
-    return _load_in_threads(frames, shape, workers)
+        return _load_in_processes(frames, workers, hash_files)
+    return _load_in_threads(frames, workers, hash_files)
 
 
-def _load_in_threads(frames: Sequence[Frame], shape: tuple[int, int, int], workers: int) -> LoadedFrames:
-    values = np.empty(shape, dtype=np.float32)
+def _load_in_threads(frames: Sequence[Frame], workers: int, hash_files: bool) -> LoadedFrames:
+    values = np.empty(_shape_of(frames), dtype=np.float32)
     size = max(1, BLOCK_BYTES // values[0].nbytes)
-    starts = range(0, len(frames), size)
+
+    def load_block(start: int) -> list[str]:
+        block = slice(start, start + size)
+        return [
+            load_frame(frame, out, hash_file=hash_files)
+            for frame, out in zip(frames[block], values[block], strict=True)
+        ]
+
     with ThreadPoolExecutor(workers) as executor:
-        blocks = executor.map(lambda at: _load_block(frames[at : at + size], values[at : at + size]), starts)
+        blocks = executor.map(load_block, range(0, len(frames), size))
         return LoadedFrames(values, [digest for block in blocks for digest in block])
 
 
-def _load_block(frames: Sequence[Frame], values: npt.NDArray[np.float32]) -> list[str]:
-    return [load_frame(frame, out) for frame, out in zip(frames, values, strict=True)]
+def _shape_of(frames: Sequence[Frame]) -> tuple[int, int, int]:
+    layout = frames[0].layout
+    return len(frames), layout.rows, layout.columns
 
 
-def _load_in_processes(frames: Sequence[Frame], shape: tuple[int, int, int], workers: int) -> LoadedFrames:
+def _load_in_processes(frames: Sequence[Frame], workers: int, hash_files: bool) -> LoadedFrames:
+    shape = _shape_of(frames)
     descriptor = os.memfd_create("medpipe-frames")
     try:
         os.ftruncate(descriptor, int(np.prod(shape, dtype=np.int64)) * np.dtype(np.float32).itemsize)
         numbered = tuple(enumerate(frames))
-        shares = [Share(descriptor, shape, numbered[start::workers]) for start in range(workers)]
+        shares = [Share(descriptor, shape, numbered[start::workers], hash_files) for start in range(workers)]
         digests = [""] * len(frames)
         with ThreadPoolExecutor(workers) as executor:
             for start, of_share in enumerate(executor.map(_run_worker, shares)):

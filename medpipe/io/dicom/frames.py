@@ -43,15 +43,16 @@ class Frame:
     padding: tuple[int, int] | None = None
 
 
-def load_frame(frame: Frame, out: npt.NDArray[np.float32]) -> str:
+def load_frame(frame: Frame, out: npt.NDArray[np.float32], *, hash_file: bool) -> str:
     """Read, decode and rescale one frame.
 
     Args:
         frame: The frame.
         out: ``(rows, columns)``; overwritten. HU for CT.
+        hash_file: Whether to hash the file.
 
     Returns:
-        The sha256 of the file, over the same bytes that were decoded.
+        The sha256 of the file, over the same bytes that were decoded; empty where not asked for.
 
     Raises:
         RefusedError: The pixels are short (``E_TRUNCATED``) or cannot be decoded (``E_DECODE``,
@@ -60,7 +61,7 @@ def load_frame(frame: Frame, out: npt.NDArray[np.float32]) -> str:
     """
     data = _read(frame)
     rescale_into(_stored_values(data, frame), frame, out)
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(data).hexdigest() if hash_file else ""
 
 
 def _stored_values(data: memoryview, frame: Frame) -> Stored:

@@ -13,7 +13,12 @@ from medpipe.io.series import DEFAULT_LIMITS, Form, Limits, Series
 
 
 def read_dicom(
-    series: Series, *, form: Form, limits: Limits = DEFAULT_LIMITS, workers: int | None = None
+    series: Series,
+    *,
+    form: Form,
+    limits: Limits = DEFAULT_LIMITS,
+    workers: int | None = None,
+    hash_files: bool = True,
 ) -> SliceStack | Volume | Planar:
     """Read one series.
 
@@ -22,6 +27,8 @@ def read_dicom(
         form: ``VOLUME`` or ``SLICES`` for cross-sectional images, ``PLANAR`` for radiographs.
         limits: Budgets that hold before anything is allocated.
         workers: Threads or processes; as many as there are usable cores where None.
+        hash_files: Whether the source record of a series gets its sha256, which takes a third of the time
+            of uncompressed files.
 
     Returns:
         A value of the form: float32, HU for CT. Axis I runs along the columns of a slice, J along its rows, K
@@ -49,7 +56,7 @@ def read_dicom(
         from medpipe.io.dicom.multiframe import read_multiframe
 
         return read_multiframe(headers[0], form=form)
-    return read_slices(headers, form=form, workers=workers)
+    return read_slices(headers, form=form, workers=workers, hash_files=hash_files)
 
 
 def _require_unchanged(series: Series, headers: list[Header]) -> None:

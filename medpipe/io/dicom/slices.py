@@ -22,13 +22,16 @@ from medpipe.io.dicom.provenance import source_of
 from medpipe.io.series import Form
 
 
-def read_slices(headers: Sequence[Header], *, form: Form, workers: int | None) -> SliceStack | Volume:
+def read_slices(
+    headers: Sequence[Header], *, form: Form, workers: int | None, hash_files: bool
+) -> SliceStack | Volume:
     """Read single-frame files into slices or, where they are evenly spaced, a volume.
 
     Args:
         headers: In any order; sizes and bits checked before.
         form: ``SLICES`` or ``VOLUME``.
         workers: Threads or processes; as many as there are usable cores where None.
+        hash_files: Whether the source record gets its sha256.
 
     Raises:
         RefusedError: The geometry is not proven, see :func:`medpipe.io.dicom.geometry.prove_geometry`; slices
@@ -39,11 +42,12 @@ def read_slices(headers: Sequence[Header], *, form: Form, workers: int | None) -
     order = order_along_normal(planes)
     geometry = prove_geometry(planes, order.tolist(), form=form)
     headers = [headers[index] for index in order]
-    loaded = load_frames([frame_of(header) for header in headers], workers=workers)
+    frames = [frame_of(header) for header in headers]
+    loaded = load_frames(frames, workers=workers, hash_files=hash_files)
     unique = GeometryCheck(name="no two slices share a position", passed=not copies)
     source = source_of(
         headers,
-        sha256=sha256_of_digests(loaded.digests),
+        sha256=sha256_of_digests(loaded.digests) if hash_files else "",
         checks=(*geometry.checks, unique),
         notes=(*geometry.notes, *copies),
     )

@@ -89,6 +89,11 @@ class TestGoodSeries:
         assert all(check.passed for check in source.checks)
         assert len(source.checks) == 5
 
+    def test_hash_can_be_left_out(self, builder):
+        builder.write(builder.axial(HEIGHTS))
+        (series,) = builder.series()
+        assert read_dicom(series, form=Form.VOLUME, hash_files=False).source.sha256 == ""
+
     def test_agrees_with_highdicom(self, builder):
         oblique = [0.8, 0.6, 0, -0.48, 0.64, 0.6]
         normal = np.cross(oblique[:3], oblique[3:])
