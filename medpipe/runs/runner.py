@@ -1,23 +1,20 @@
 """The runner: takes every study of a tree through a pipeline, and goes on where a run stopped."""
 
-import os
-import shutil
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError, SettingsError
+from medpipe.core.errors import SettingsError
 from medpipe.core.settings import SettingsFile
-from medpipe.io.atomic import sweep_leftovers
 from medpipe.io.study_folder import Provenance
 from medpipe.io.tree import index_tree
 from medpipe.runs.cohort import write_cohort_pages
 from medpipe.runs.folder.book import Progress, StateBook
-from medpipe.runs.folder.lease import EXPIRY_S, Leases, is_held, now_iso
+from medpipe.runs.folder.lease import Leases, now_iso
+from medpipe.runs.folder.preparation import note_vanished, sweep, write_listing
 from medpipe.runs.folder.run_folder import (
-    ListedUnit,
     RunFolder,
     RunListing,
     RunRecord,
@@ -25,16 +22,16 @@ from medpipe.runs.folder.run_folder import (
     library_versions,
     medpipe_version,
 )
-from medpipe.runs.folder.state import State, UnitState
-from medpipe.runs.identity import Identity, Names, load_key, mapping_csv, write_secret
+from medpipe.runs.folder.state import State
+from medpipe.runs.identity import Identity, Names, load_key
 from medpipe.runs.options import RunOptions
 from medpipe.runs.pipeline import Pipeline, build_pipeline, read_pipeline
 from medpipe.runs.plan import Plan, plan_units
 from medpipe.runs.summary import RunSummary, summarise
-from medpipe.runs.unit import Unit, unit_of_scratch
-from medpipe.runs.workers.device import choose_devices
+from medpipe.runs.unit import Unit
+from medpipe.runs.workers.device import choose_devices, num_cores
 from medpipe.runs.workers.messages import ProcessorSettings
-from medpipe.runs.workers.outcome import outcome_of_error, stop_at_machine_fault
+from medpipe.runs.workers.outcome import stop_at_machine_fault
 from medpipe.runs.workers.pool import PoolSettings, WorkerPool
 
 
@@ -96,18 +93,27 @@ def _run(
     forget: Iterable[str] = (),
 ) -> RunSummary:
     """Run, as if the units to ``forget`` had never been begun."""
+    if options.workers == 0 and options.time_limit_s is not None:
+        raise SettingsError(
+            Code.E_SETTINGS, "A time limit needs worker processes", found="0 workers", fix="Use --workers 1."
+        )
     devices = choose_devices(options.device, options.workers)
     identity = Identity(load_key(options.key), options.names)
-    record = _record(pipeline, inputs, options, identity, devices)
+    inputs = [path.absolute() for path in inputs]
     if folder.exists():
-        check_continuation(record, folder.read_record(), pipeline, update=options.update)
+        older = folder.read_record()
+        # A folder of several calls keeps the studies of all of them, wherever they were found.
+        inputs += [path for path in map(Path, older.inputs) if path.exists() and path not in inputs]
+        record = _record(pipeline, inputs, options, identity, devices)
+        check_continuation(record, older, pipeline, update=options.update)
     else:
         folder.check_new()
+        record = _record(pipeline, inputs, options, identity, devices)
     planned = _plan(pipeline, inputs, options, identity, progress)
     folder.create(record)
     for unit_id in forget:
         folder.states.path(unit_id).unlink(missing_ok=True)
-    listing = _write_listing(folder, planned, identity)
+    listing = write_listing(folder, planned, identity)
     try:
         _work(_Job(folder, pipeline, planned, options, devices, listing, progress))
     finally:
@@ -181,8 +187,8 @@ class _Job:
 def _work(job: _Job) -> None:
     leases = Leases(job.folder.path / "state")
     try:
-        _sweep(job.folder, leases)
-        _note_vanished(job)
+        sweep(job.folder, leases)
+        note_vanished(job.folder, job.listing, job.plan)
         results_key = f"{job.pipeline.key()}-{job.options.seed}"
         book = StateBook(job.folder.states, leases, results_key=results_key, progress=job.progress)
         todo = [
@@ -239,7 +245,7 @@ def _record(
 ) -> RunRecord:
     return RunRecord(
         pipeline=pipeline.resolved(),
-        inputs=tuple(str(path.absolute()) for path in inputs),
+        inputs=tuple(str(path) for path in inputs),
         names=options.names.value,
         key_fingerprint=identity.fingerprint,
         group_by=options.group_by,
@@ -250,54 +256,6 @@ def _record(
         host=socket.gethostname(),
         device=", ".join(dict.fromkeys(devices)),
     )
-
-
-def _write_listing(folder: RunFolder, planned: Plan, identity: Identity) -> RunListing:
-    """Write which units there are; units of an earlier call stay listed, so that none is lost."""
-    units = {unit.id: unit for unit in folder.read_listing().units}
-    units.update((unit.id, ListedUnit(id=unit.id, label=unit.label)) for unit in planned.units)
-    listing = RunListing(
-        num_files=planned.num_files,
-        units=tuple(units[unit_id] for unit_id in sorted(units)),
-        skipped=tuple((item.path, item.reason) for item in planned.skipped),
-    )
-    folder.write_listing(listing)
-    pairs = zip((unit.id for unit in planned.units), planned.studies, strict=True)
-    mapping = folder.path / "mapping.csv"
-    write_secret(mapping, mapping_csv(pairs, identity, older=mapping))
-    return listing
-
-
-def _note_vanished(job: _Job) -> None:
-    """Refuse listed units whose files are no longer there, unless they are finished."""
-    present = {unit.id for unit in job.plan.units}
-    for unit in job.listing.units:
-        if unit.id in present:
-            continue
-        state = job.folder.states.read(unit.id)
-        if state is None or not state.state.is_final:
-            error = RefusedError(
-                Code.E_CHANGED,
-                "The study was indexed earlier and is no longer among the inputs",
-                fix="Give the same inputs again.",
-            )
-            outcome = outcome_of_error(error, "index")
-            job.folder.states.write(
-                UnitState(
-                    id=unit.id, label=unit.label, state=outcome.state, reasons=outcome.reasons, stage="index"
-                )
-            )
-
-
-def _sweep(folder: RunFolder, leases: Leases) -> None:
-    """Remove what a killed process left half-written, unless its unit is being worked on."""
-    leases.sweep()
-    for place in (folder.path, folder.studies, folder.path / "state"):
-        sweep_leftovers(place, min_age_s=EXPIRY_S)  # younger ones may be another process's
-    for path in folder.work.iterdir():
-        unit_id = unit_of_scratch(path.name)
-        if unit_id and not is_held(folder.path / "state", unit_id):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _processing(job: _Job) -> ProcessorSettings:
@@ -318,7 +276,7 @@ def _pool_settings(job: _Job) -> PoolSettings:
     options = job.options
     return PoolSettings(
         devices=job.devices,
-        threads=max(1, (os.cpu_count() or 1) // len(job.devices)),
+        threads=max(1, num_cores() // len(job.devices)),
         logs=job.folder.logs,
         time_limit_s=options.time_limit_s,
         max_attempts=options.max_attempts,

@@ -181,6 +181,11 @@ class TestFirstRun:
         assert "<html" in (study / "report.html").read_text()
 
 
+def test_time_limit_without_workers_is_refused(pipeline: Path, scans: Path, output: Path) -> None:
+    with pytest.raises(SettingsError, match="needs worker processes: found 0 workers"):
+        go(pipeline, scans, output, time_limit_s=5.0)
+
+
 class TestOutputFolder:
     def test_folder_of_something_else_is_refused(self, pipeline: Path, scans: Path, output: Path) -> None:
         output.mkdir()
@@ -233,6 +238,16 @@ class TestAgain:
         write_nifti(scans / "new.nii", 9)
         assert go(pipeline, scans, output).num_units == 5
         assert before.items() < stamps(output).items()
+
+    def test_second_call_on_other_inputs_keeps_the_studies_of_the_first(
+        self, pipeline: Path, scans: Path, output: Path, tmp_path: Path
+    ) -> None:
+        first = go(pipeline, scans, output)
+        unfinished = id_of(first, "a.nii")
+        (output / "state" / f"{unfinished}.json").unlink()
+        second = go(pipeline, write_nifti(tmp_path / "more" / "d.nii", 30), output)
+        assert second.num_units == 5
+        assert second.states[unfinished].state is first.states[unfinished].state
 
     def test_finished_study_that_vanished_stays(self, pipeline: Path, scans: Path, output: Path) -> None:
         gone = id_of(go(pipeline, scans, output), "a.nii")

@@ -26,7 +26,7 @@ def choose_devices(device: str, workers: int | None) -> tuple[str, ...]:
         raise SettingsError(Code.E_SETTINGS, "The number of workers cannot be negative", found=str(workers))
     names = _devices(device)
     if names == ("cpu",) and workers is None:
-        workers = min(os.cpu_count() or 1, _MAX_CPU_WORKERS)
+        workers = min(num_cores(), _MAX_CPU_WORKERS)
     count = max(1, len(names) if workers is None else workers)
     return tuple(names[index % len(names)] for index in range(count))
 
@@ -54,6 +54,11 @@ def _devices(device: str) -> tuple[str, ...]:
             fix="Use --device cpu, or see 'medpipe doctor'.",
         )
     return (device,) if colon else tuple(f"cuda:{index}" for index in range(found))
+
+
+def num_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def num_gpus() -> int:
