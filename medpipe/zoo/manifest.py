@@ -102,7 +102,9 @@ def parse_manifest(content: bytes) -> Manifest:
     """
     try:
         data = json.loads(content, object_pairs_hook=_each_once, parse_constant=_refuse_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except SettingsError:
+        raise
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, numbers of thousands of digits
         raise SettingsError(
             Code.E_PACKAGE, f"{MANIFEST} is not valid JSON", found=str(error)[:100]
         ) from error

@@ -1,5 +1,6 @@
 """Builders of small packages."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from medpipe.core.labels import LabelSpec
 from medpipe.core.preprocessing import Channel, Preprocessing, Region, ZScore
 from medpipe.models.registry import build_network
 from medpipe.zoo.manifest import NetworkSpec, PackageSpec
-from medpipe.zoo.package import Package
+from medpipe.zoo.package import Package, read_package
 from medpipe.zoo.writing import write_package
 
-CARD = """# Spots
+_CARD = """# Spots
 
 Finds spots in simulated images.
 
@@ -36,16 +37,23 @@ medpipe train segment spots.yaml
 ```
 """
 
-LABELS = tuple(
+_LABELS = tuple(
     LabelSpec(value=value, name=name, code=CodedConcept(scheme="99MEDPIPE", value=name, meaning=name))
     for value, name in enumerate(("spot", "ring"), start=1)
 )
 
 
-def spec_of(name: str = "spots") -> PackageSpec:
+@pytest.fixture(scope="session")
+def card() -> str:
+    """Return a card with every section."""
+    return _CARD
+
+
+@pytest.fixture(scope="session")
+def spec() -> PackageSpec:
     """Return the specification of a network of a few thousand parameters."""
     return PackageSpec(
-        name=name,
+        name="spots",
         version="1.0.0",
         summary="Spots and rings in simulated MR",
         task="segmentation",
@@ -55,23 +63,36 @@ def spec_of(name: str = "spots") -> PackageSpec:
             patch_shape=(16, 12, 8),
             multiple_of=4,
         ),
-        labels=LABELS,
+        labels=_LABELS,
         licence="CC0-1.0",
     )
 
 
-def state_of(spec: PackageSpec, *, seed: int = 7) -> dict[str, Tensor]:
-    """Return the state of a fresh network."""
+@pytest.fixture(scope="session")
+def state(spec: PackageSpec) -> dict[str, Tensor]:
+    """Return the state of that network, untrained."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(7)
         return build_network(spec.network.name, spec.network.arguments).state_dict()
 
 
+@pytest.fixture(scope="session")
+def written(
+    tmp_path_factory: pytest.TempPathFactory, spec: PackageSpec, state: dict[str, Tensor], card: str
+) -> Package:
+    """Return a small valid package, which no test may change."""
+    folder = tmp_path_factory.mktemp("written") / spec.name
+    return write_package(folder, spec, state, card=card, licence="Public domain\n")
+
 
 @pytest.fixture
-def spots(tmp_path: Path) -> Package:
-    """Return a small valid package."""
-    spec = spec_of()
-    return write_package(
-        tmp_path / "made" / "spots", spec, state_of(spec), card=CARD, licence="Public domain\n"
-    )
+def spots(tmp_path: Path, written: Package) -> Package:
+    """Return a copy of that package, which a test may damage."""
+    return read_package(shutil.copytree(written.path, tmp_path / "made" / "spots"))
+
+
+@pytest.fixture(autouse=True)
+def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the user an empty configuration folder."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
+    return tmp_path / "configuration" / "medpipe"
