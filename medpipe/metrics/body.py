@@ -134,7 +134,7 @@ def _threshold(values: npt.NDArray[np.float32], *, is_ct: bool) -> float | None:
     clipped = np.clip(values, low, high)
     if clipped.min() == clipped.max():
         return None
-    return float(threshold_otsu(clipped))
+    return float(threshold_otsu(clipped.ravel()))  # four slices would pass for a colour image
 
 
 def _largest_object(values: npt.NDArray[np.float32], threshold: float, affine: Array) -> Mask:
