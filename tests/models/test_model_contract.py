@@ -130,6 +130,13 @@ def test_same_seed_gives_the_same_weights(subject: Subject) -> None:
     assert all(torch.equal(ours[name], again[name]) for name in ours)
 
 
+@pytest.mark.slow
+def test_compiles_as_one_graph(subject: Subject) -> None:
+    network, images = subject.build(), subject.images()
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    assert_close(compiled(images).logits, network(images).logits)
+
+
 def test_channels_last_gives_the_same_logits(subject: Subject) -> None:
     network, images = subject.build(), subject.images()
     expected = network(images).logits

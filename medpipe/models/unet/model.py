@@ -1,7 +1,5 @@
 """The U-Net: encoder, decoder, mask head."""
 
-from math import prod
-
 from torch import Tensor, nn
 
 from medpipe.core.codes import Code
@@ -87,7 +85,7 @@ class UNet(nn.Module):
                 f"Images must be (B, {self._in_channels}, {axes})", found=f"{tuple(images.shape)}"
             )
         # Instance norm over a single voxel has no variance to divide by.
-        if prod(-(-size // self._stride) for size in images.shape[2:]) < 2:
+        if max(images.shape[2:]) <= self._stride:
             raise ShapeError(
                 "The images are too small for the levels of the network",
                 found=f"{tuple(images.shape[2:])} voxels",
