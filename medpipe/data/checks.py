@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.core.grid import Grid, reorientation_between
+from medpipe.core.grid import Grid
 from medpipe.core.labels import BACKGROUND
 from medpipe.data.cases import listed
 
@@ -90,9 +90,6 @@ def _distance(first: Grid, second: Grid) -> str:
 
 
 def _fix(first_name: str, first: Grid, name: str, grid: Grid) -> str:
-    turned = reorientation_between(grid.affine, first.orientation).of_grid(grid)
-    if turned.matches(first, tolerance_mm=MAX_OFFSET_VOXELS * min(first.spacing)):
-        return f"Only the order of the axes differs: reorient the {name} to {first.orientation}."
     if first.shape == grid.shape:
         return f"If the {name} belongs to the {first_name}, copy the affine of the {first_name} to it."
     return f"Resample the {name} to the grid of the {first_name}; masks by the nearest voxel."

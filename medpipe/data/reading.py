@@ -49,7 +49,7 @@ class LabelledImage(NamedTuple):
 
 
 def read_case(case: SegmentationCase, *, known_labels: Collection[int] | None = None) -> CaseImages:
-    """Read and check all files of a case.
+    """Read and check all files of a case; axes are permuted to those of the first image, nothing else.
 
     Args:
         case: Its images may be NIfTI files, single DICOM files or folders of one DICOM series; its mask is
@@ -60,16 +60,16 @@ def read_case(case: SegmentationCase, *, known_labels: Collection[int] | None = 
         RefusedError: A file cannot be read (with the code of the reader, or ``E_UNREADABLE``), the grids
             differ (``E_GRID``) or the mask holds unknown values (``E_LABEL``); the message names the case.
     """
-    volumes = {}
+    volumes: dict[str, Volume] = {}
     for channel, path in case.images.items():
         with _naming(case.id, channel):
-            volumes[channel] = _read_image(path)
+            volumes[channel] = _along_first(volumes, _read_image(path))
     grids = {channel: volume.grid for channel, volume in volumes.items()}
     if case.mask is None:
         check_grids(case.id, grids)
         return CaseImages(volumes, None)
     with _naming(case.id, "mask"):
-        mask = _read_mask(case.mask)
+        mask = _along_first(volumes, read_nifti(index_nifti(case.mask), max_nan_fraction=0.0))
     check_grids(case.id, {**grids, "mask": mask.grid})
     return CaseImages(volumes, checked_label_map(case.id, mask.array[0].numpy(), known_labels))
 
@@ -152,5 +152,7 @@ def _read_image(path: Path) -> Volume:
     return volume
 
 
-def _read_mask(path: Path) -> Volume:
-    return read_nifti(index_nifti(path), max_nan_fraction=0.0)
+def _along_first(volumes: Mapping[str, Volume], other: Volume) -> Volume:
+    """Order the axes as the first volume has them: NIfTI masks often mirror the rows of their DICOM image."""
+    first = next(iter(volumes.values()), other)
+    return other.reoriented(first.grid.orientation)
