@@ -15,7 +15,7 @@ from medpipe.core.errors import SettingsError
 from medpipe.core.labels import BACKGROUND
 
 Shape3 = tuple[int, int, int]
-NumberT = TypeVar("NumberT", bound=np.generic)
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 MAX_VOXELS_A_CLASS: Final = 10_000
 """Voxels of each class that patches are drawn around; more would not change where patches lie."""
@@ -103,7 +103,7 @@ def draw_start(
     return start[0], start[1], start[2]
 
 
-def cut_patch(array: npt.NDArray[NumberT], start: Shape3, shape: Shape3) -> npt.NDArray[NumberT]:
+def cut_patch(array: npt.NDArray[ScalarT], start: Shape3, shape: Shape3) -> npt.NDArray[ScalarT]:
     """Copy a patch out of an array, 0 where it reaches beyond.
 
     Args:
