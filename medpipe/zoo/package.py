@@ -57,9 +57,9 @@ class Package:
         return _text_of(self.path, LICENCE)
 
     @property
-    def num_bytes(self) -> int:
-        """Size of all its files."""
-        return sum((self.path / name).stat().st_size for name in FILES)
+    def file_sizes(self) -> dict[str, int]:
+        """Bytes of each file."""
+        return {name: (self.path / name).stat().st_size for name in FILES}
 
     def load_network(self, device: "str | torch.device" = "cpu", *, half: bool = False) -> "torch.nn.Module":
         """Build the network and load its weights, which are hashed each time.

@@ -30,10 +30,10 @@ def test_manifest_comes_back_as_written(manifest: Manifest) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data.update(lables=[]), "unknown key 'lables'.*Did you mean 'labels'"),
-        (lambda data: data["network"].update(argments={}), "'argments'.*Did you mean 'arguments'"),
+        (lambda data: data.update(labelz=[]), "unknown key 'labelz'.*Did you mean 'labels'"),
+        (lambda data: data["network"].update(argumentz={}), "'argumentz'.*Did you mean 'arguments'"),
         (lambda data: data["weights"].update(sha265=""), "'sha265'.*Did you mean 'sha256'"),
-        (lambda data: data["labels"][0].update(vaule=1), "'vaule'.*Did you mean 'value'"),
+        (lambda data: data["labels"][0].update(valu=1), "'valu'.*Did you mean 'value'"),
         (lambda data: data["preprocessing"].update(spacing=1), "'spacing'.*Did you mean 'spacing_mm'"),
         (lambda data: data["preprocessing"]["channels"][0].update(modalty="MR"), "'modality'"),
         (lambda data: data.pop("weights"), "the key 'weights' is missing"),
