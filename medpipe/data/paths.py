@@ -21,20 +21,17 @@ def file_inside(folder: Path, name: str, *, where: str, allow_outside: bool = Fa
     shown = repr(name[:100])
     path = Path(folder.absolute(), name)
     try:
-        if not allow_outside and not path.resolve().is_relative_to(folder.resolve()):
-            raise SettingsError(
-                Code.E_DATASET,
-                f"{where}: a path leads out of the data set's folder",
-                found=shown,
-                fix="Name files relative to the folder, or allow files outside of it explicitly.",
-            )
+        inside = path.resolve().is_relative_to(folder.resolve())
         exists = path.exists()
-    except (OSError, RuntimeError) as error:  # names that are too long, links in a loop
+    except (OSError, RuntimeError, ValueError) as error:  # too long, links in a loop, a null byte
         raise SettingsError(Code.E_DATASET, f"{where}: a path cannot be followed", found=shown) from error
-    except ValueError as error:
-        if isinstance(error, SettingsError):
-            raise
-        raise SettingsError(Code.E_DATASET, f"{where}: a path holds a null byte", found=shown) from error
+    if not inside and not allow_outside:
+        raise SettingsError(
+            Code.E_DATASET,
+            f"{where}: a path leads out of the data set's folder",
+            found=shown,
+            fix="Name files relative to the folder, or allow files outside of it explicitly.",
+        )
     if not exists:
         raise SettingsError(
             Code.E_DATASET,
