@@ -39,12 +39,16 @@ class SettingsFile:
     lines: Mapping[KeyPath, int]
 
     def place(self, path: KeyPath) -> str:
-        """Return ``file, line n`` of the closest key that is known."""
-        for length in range(len(path), -1, -1):
-            line = self.lines.get(path[:length])
-            if line is not None:
-                return f"{self.name}, line {line}"
-        return self.name
+        """Return ``file, line n`` of the closest key that is known.
+
+        Parts that are no keys of the file are skipped, such as the tag that pydantic names in a union.
+        """
+        known: KeyPath = ()
+        for part in path:
+            if (*known, part) in self.lines:
+                known = (*known, part)
+        line = self.lines.get(known)
+        return self.name if line is None else f"{self.name}, line {line}"
 
 
 def read_settings(path: Path) -> SettingsFile:
@@ -219,6 +223,8 @@ def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
         if _is_model(annotation):
             field = annotation.model_fields.get(str(key))
             annotation = _present(field.annotation) if field else None
+        elif isinstance(annotation, UnionType):  # of models: pydantic names the tag of the one that was meant
+            annotation = next((item for item in get_args(annotation) if _has_tag(item, key)), None)
         else:  # into the values of a mapping or the items of a sequence
             items = [item for item in get_args(annotation) if item is not Ellipsis]
             annotation = _present(items[-1]) if items else None
@@ -230,8 +236,13 @@ def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
 def _present(annotation: Any) -> Any:
     """Return what stands in ``X | None``, and any other annotation as it is."""
     if isinstance(annotation, UnionType):
-        return next(item for item in get_args(annotation) if item is not NoneType)
+        items = [item for item in get_args(annotation) if item is not NoneType]
+        return items[0] if len(items) == 1 else annotation
     return annotation
+
+
+def _has_tag(annotation: Any, tag: str | int) -> bool:
+    return _is_model(annotation) and any(field.default == tag for field in annotation.model_fields.values())
 
 
 def _is_model(annotation: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,24 @@ class Rule(BaseModel):
     forms: tuple[str, ...] = ()
 
 
+class Circle(BaseModel):
+    """One of several mappings, told by its kind."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["circle"] = "circle"
+    radius: float = 1.0
+
+
+class Square(BaseModel):
+    """Another one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["square"] = "square"
+    width: float = 1.0
+
+
 class Settings(BaseModel):
     """A model of each way to nest."""
 
@@ -38,6 +57,7 @@ class Settings(BaseModel):
     one: Rule | None = None
     by_role: dict[str, Rule] = Field(default_factory=dict)
     listed: tuple[Rule, ...] = ()
+    shape: Circle | Square = Field(default=Circle(), discriminator="kind")
 
 
 def problem(text: str) -> str:
@@ -125,6 +145,7 @@ class TestValidation:
             ("name: a\none:\n  min_slice: 3\n", 3, "min_slice", "min_slices"),
             ("name: a\nby_role:\n  image:\n    min_slice: 3\n", 4, "min_slice", "min_slices"),
             ("name: a\nlisted:\n- forms: []\n- form: []\n", 4, "form", "forms"),
+            ("name: a\nshape:\n  kind: square\n  widths: 3\n", 4, "widths", "width"),
         ],
     )
     def test_unknown_key_names_line_and_nearest_key(self, text: str, line: int, key: str, meant: str) -> None:
