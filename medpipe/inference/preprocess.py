@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from medpipe.core.affine import closest_axes
 from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError
+from medpipe.core.errors import RefusedError, ShapeError
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Grid, Reorientation, reorientation_between
 from medpipe.core.preprocessing import (
@@ -54,6 +54,16 @@ class Prepared:
     def oriented_shape(self) -> Shape3:
         """Shape of the source after the reorientation."""
         i, j, k = (self.source.shape[axis] for axis in self.reorientation.order)
+        return i, j, k
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Spacing of the input along its axes."""
+        oriented = self.reorientation.of_grid(self.source)
+        i, j, k = (
+            step * old / new
+            for step, old, new in zip(oriented.spacing, oriented.shape, self.inner_shape, strict=True)
+        )
         return i, j, k
 
     def restore(self, logits: torch.Tensor) -> torch.Tensor:
@@ -130,6 +140,36 @@ def prepare(
     )
     images, offset = pad_to(images, spec.padded_shape(inner_shape))
     return Prepared(images, first.grid, move, mirrored, inner_shape, offset)
+
+
+def prepare_labels(prepared: Prepared, label_map: torch.Tensor) -> torch.Tensor:
+    """Bring a label map onto the grid of a prepared input, by the nearest voxel.
+
+    Args:
+        prepared: Input of the image that the label map lies on.
+        label_map: ``(I, J, K)`` uint8 on the source grid.
+
+    Returns:
+        ``(P, Q, R)`` uint8 on the device of the input.
+
+    Raises:
+        ShapeError: It does not lie on the source grid.
+    """
+    if tuple(label_map.shape) != prepared.source.shape:
+        raise ShapeError(
+            "The label map does not lie on the image's grid",
+            found=f"{tuple(label_map.shape)}, expected {prepared.source.shape}",
+        )
+    labels = apply_reorientation(label_map[None].to(prepared.images.device), prepared.reorientation)
+    if prepared.mirrored is not None:
+        labels = labels.flip(prepared.mirrored + 1)
+    if tuple(labels.shape[1:]) != prepared.inner_shape:
+        resized = functional.interpolate(
+            labels[None].float(), size=prepared.inner_shape, mode="nearest-exact"
+        )
+        labels = resized[0].to(torch.uint8)
+    padded, _ = pad_to(labels, prepared.images.shape[1:])
+    return padded[0]
 
 
 def apply_reorientation(array: torch.Tensor, move: Reorientation) -> torch.Tensor:

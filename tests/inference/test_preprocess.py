@@ -11,7 +11,7 @@ from medpipe.core.findings import Laterality
 from medpipe.core.preprocessing import Channel, PercentileScale, Preprocessing, Region, WindowScale, ZScore
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
-from medpipe.inference.preprocess import normalise, pad_to, prepare
+from medpipe.inference.preprocess import normalise, pad_to, prepare, prepare_labels
 
 AXES = [a + b + c for a in "LR" for b in "PA" for c in "IS"]
 ORIENTATIONS = [
@@ -54,6 +54,22 @@ def test_restoring_one_hot_logits_returns_the_label_map(
     values = (prepared.images[0] * 1000).round() % 3
     logits = torch.stack([(values == value).float() for value in range(3)])
     torch.testing.assert_close(prepared.restore(logits), labels)
+
+
+@given(st.sampled_from(ORIENTATIONS), st.booleans(), st.sampled_from([None, (0.5, 1.0, 2.0)]))
+def test_labels_go_to_the_network_grid_and_come_back(
+    orientation: str, is_right: bool, spacing: tuple[float, float, float] | None
+) -> None:
+    volume = volume_of(orientation)
+    labels = torch.zeros(SHAPE, dtype=torch.uint8)
+    labels[1:4, 2:6, 2:8] = 1
+    side = Laterality.RIGHT if is_right else Laterality.LEFT
+    prepared = prepare({"image": volume}, spec(mirror_right=True, spacing_mm=spacing), side=side)
+    prepared_labels = prepare_labels(prepared, labels)
+    assert prepared_labels.shape == prepared.images.shape[1:]
+    one_hot = torch.stack([(prepared_labels == value).float() for value in range(2)])
+    agree = (prepared.restore(one_hot) == labels).float().mean()
+    assert agree == 1.0 if spacing is None else agree > 0.8
 
 
 def test_input_is_in_the_asked_orientation() -> None:

@@ -1,0 +1,51 @@
+"""The segmenter: volumes in, a label map on their own grid out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from medpipe.core.findings import Laterality
+from medpipe.core.preprocessing import Preprocessing
+from medpipe.core.volume import Volume
+from medpipe.inference.preprocess import prepare
+from medpipe.inference.tiling import Tiling, predict_logits
+
+
+@dataclass(frozen=True, eq=False)
+class Segmenter:
+    """A network with what it expects of its input.
+
+    Attributes:
+        network: Gives an output with ``logits``; lies on ``device``.
+        preprocessing: What is done to volumes before it.
+        tiling: How large ones are cut.
+        device: ``"cpu"`` or ``"cuda:N"``.
+    """
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    tiling: Tiling
+    device: str = "cpu"
+
+    def segment(
+        self, volumes: Mapping[str, Volume], *, side: Laterality | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Return the label map of volumes on their grid.
+
+        Args:
+            volumes: One volume for each channel.
+            side: Side that they show, where the network knows one side only.
+
+        Returns:
+            ``(I, J, K)`` uint8.
+
+        Raises:
+            RefusedError: A channel is missing, of another modality or on another grid.
+        """
+        prepared = prepare(volumes, self.preprocessing, device=self.device, side=side)
+        logits = predict_logits(self.network, prepared.images, self.tiling)
+        labels: npt.NDArray[np.uint8] = prepared.restore(logits).numpy()
+        return labels

@@ -1,0 +1,40 @@
+"""Optimisers and learning rates by recipe."""
+
+from collections.abc import Callable, Iterable
+from math import cos, pi
+from typing import Final
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from medpipe.training.recipe import OptimiserRecipe
+
+_POLY_POWER: Final = 0.9
+_MOMENTUM: Final = 0.99
+"""Both as nnU-Net has them (Isensee et al. 2021, supplementary note 4)."""
+
+
+def build_optimiser(
+    parameters: Iterable[torch.nn.Parameter], recipe: OptimiserRecipe
+) -> torch.optim.Optimizer:
+    """Return the optimiser of a recipe."""
+    if recipe.name == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=recipe.learning_rate,
+            momentum=_MOMENTUM,
+            nesterov=True,
+            weight_decay=recipe.weight_decay,
+        )
+    return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+
+def build_schedule(optimiser: torch.optim.Optimizer, recipe: OptimiserRecipe, *, steps: int) -> LambdaLR:
+    """Return the learning rate's course over ``steps`` optimiser steps."""
+    shapes: dict[str, Callable[[float], float]] = {
+        "poly": lambda part: (1.0 - part) ** _POLY_POWER,
+        "cosine": lambda part: 0.5 * (1.0 + cos(pi * part)),
+        "constant": lambda part: 1.0,
+    }
+    shape = shapes[recipe.schedule]
+    return LambdaLR(optimiser, lambda step: shape(min(1.0, step / steps)))

@@ -1,0 +1,102 @@
+"""Training data: cases prepared as the network expects them, cut into augmented patches."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
+from medpipe.core.preprocessing import Preprocessing
+from medpipe.data.cases import SegmentationCase
+from medpipe.data.patch_dataset import Patch
+from medpipe.data.reading import LabelledImage, read_case
+from medpipe.inference.preprocess import prepare, prepare_labels
+from medpipe.transforms.augment import Sample, augment
+from medpipe.transforms.recipe import Recipe
+
+
+class PatchBatch(NamedTuple):
+    """What the network sees in one step.
+
+    Attributes:
+        images: ``(B, C, P, Q, R)`` float32.
+        label_map: ``(B, P, Q, R)`` uint8.
+    """
+
+    images: torch.Tensor
+    label_map: torch.Tensor
+
+
+class WholeCase(NamedTuple):
+    """A validation case on the network's grid.
+
+    Attributes:
+        images: ``(C, P, Q, R)`` float32.
+        label_map: ``(P, Q, R)`` uint8.
+    """
+
+    images: torch.Tensor
+    label_map: torch.Tensor
+
+
+@dataclass(frozen=True)
+class PreparedReader:
+    """Reads a case and prepares it; picklable, so that data workers may be spawned.
+
+    Attributes:
+        preprocessing: What the network expects.
+        known_labels: Label values that may occur.
+    """
+
+    preprocessing: Preprocessing
+    known_labels: Collection[int]
+
+    def __call__(self, case: SegmentationCase) -> LabelledImage:
+        """Read a case.
+
+        Raises:
+            RefusedError: A file is at fault, grids differ or a label is unknown; names the case.
+            SettingsError: The case has no mask.
+        """
+        files = read_case(case, known_labels=self.known_labels)
+        if files.label_map is None:
+            raise SettingsError(
+                Code.E_DATASET,
+                f"Case {case.id} has no mask, so nothing can be learned from it",
+                fix="Add its mask, or leave it out of the split.",
+            )
+        prepared = prepare(files.volumes, self.preprocessing)
+        label_map = prepare_labels(prepared, torch.from_numpy(files.label_map))
+        spacing = prepared.spacing_mm
+        return LabelledImage(prepared.images, label_map, spacing)
+
+
+@dataclass(frozen=True)
+class PatchAugmentation:
+    """Changes a patch by its own seed.
+
+    Attributes:
+        recipe: What may be done.
+        orientation: Axis codes of the network's input.
+    """
+
+    recipe: Recipe
+    orientation: str
+
+    def __call__(self, patch: Patch) -> Patch:
+        """Return the patch changed."""
+        i, j, k = patch.spacing_mm.tolist()
+        sample = Sample(patch.image, (i, j, k), patch.label_map, orientation=self.orientation)
+        changed = augment(sample, self.recipe, seed=patch.seed).sample
+        assert changed.label_map is not None
+        return patch._replace(image=changed.image, label_map=changed.label_map)
+
+
+def collate_patches(patches: list[Patch]) -> PatchBatch:
+    """Stack patches."""
+    return PatchBatch(
+        torch.stack([patch.image for patch in patches]),
+        torch.stack([patch.label_map for patch in patches]),
+    )

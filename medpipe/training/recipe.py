@@ -1,0 +1,129 @@
+"""Training recipes: YAML that is data, the same rules as pipeline files."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from medpipe.core.labels import Labels
+from medpipe.core.preprocessing import Preprocessing
+from medpipe.core.settings import SettingsFile, parse_settings, read_settings, validate_settings
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NetworkRecipe(_Part):
+    """A network of the registry.
+
+    Attributes:
+        name: Name in the registry.
+        arguments: Its keyword arguments; channels and classes follow from data and labels.
+    """
+
+    name: str = "unet"
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class SamplingRecipe(_Part):
+    """How patches are drawn.
+
+    Attributes:
+        foreground_share: Share of patches that surely hold a labelled voxel, of a class drawn evenly.
+        augmentation: Name or file of an augmentation recipe; empty for none.
+    """
+
+    foreground_share: float = Field(default=0.5, ge=0.0, le=1.0)
+    augmentation: str = ""
+
+
+class OptimiserRecipe(_Part):
+    """How weights change.
+
+    Attributes:
+        name: ``"adamw"``, or ``"sgd"`` with Nesterov momentum 0.99 as nnU-Net has it.
+        learning_rate: At the start.
+        weight_decay: Decoupled for AdamW.
+        schedule: ``"poly"`` (power 0.9) or ``"cosine"`` to zero, or ``"constant"``.
+        gradient_clip: Largest norm of the gradient; 0 for no limit.
+        ema_decay: Decay of the exponential moving average of weights; 0 for none.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    weight_decay: float = Field(default=1e-4, ge=0.0)
+    schedule: Literal["poly", "cosine", "constant"] = "poly"
+    gradient_clip: float = Field(default=12.0, ge=0.0)
+    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+
+
+class ScheduleRecipe(_Part):
+    """How long to train and how often to look.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        steps_per_epoch: Steps between checkpoints and log lines; ``steps`` is a multiple of it.
+        batch_size: Patches a step, on each device.
+        validate_every: Epochs between validations on whole cases.
+        patience: Validations without a better score before stopping early; 0 for never.
+        precision: ``"bf16"``, ``"fp16"`` (GPU only) or ``"fp32"``.
+        seed: Of weights, splits and patches.
+    """
+
+    steps: int = Field(default=1500, ge=1)
+    steps_per_epoch: int = Field(default=50, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    validate_every: int = Field(default=5, ge=1)
+    patience: int = Field(default=0, ge=0)
+    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    seed: int = 0
+
+
+class TrainingRecipe(_Part):
+    """Content of a training recipe.
+
+    Attributes:
+        name: Name of the model that comes out.
+        task: ``"segmentation"``.
+        labels: Classes beside the background.
+        preprocessing: What is done to images before the network, in training and use alike.
+        network: What is trained.
+        sampling: How patches are drawn.
+        optimiser: How weights change.
+        schedule: How long.
+        deep_supervision: Whether coarser outputs are trained too.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    task: Literal["segmentation"] = "segmentation"
+    labels: Labels = Field(min_length=1)
+    preprocessing: Preprocessing
+    network: NetworkRecipe = NetworkRecipe()
+    sampling: SamplingRecipe = SamplingRecipe()
+    optimiser: OptimiserRecipe = OptimiserRecipe()
+    schedule: ScheduleRecipe = ScheduleRecipe()
+    deep_supervision: bool = True
+
+
+def read_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> TrainingRecipe:
+    """Read and check a training recipe.
+
+    Args:
+        path: YAML file.
+        overrides: ``part.key=value``, such as ``schedule.steps=100``.
+
+    Raises:
+        SettingsError: Names line, key and the nearest valid key.
+    """
+    settings = read_settings(path)
+    recipe = validate_settings(TrainingRecipe, settings)
+    if not overrides:
+        return recipe
+    data = dict(settings.data)
+    for text in overrides:
+        target, _, value = text.partition("=")
+        part, _, key = target.strip().partition(".")
+        parsed = parse_settings(value, name=f"--set {text}").data
+        data[part] = {**(data.get(part) or {}), key: parsed} if key else parsed
+    return validate_settings(TrainingRecipe, SettingsFile(f"--set {' '.join(overrides)}", data, {}))
