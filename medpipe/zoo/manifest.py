@@ -1,9 +1,9 @@
 """The manifest of a model package, ``package.json``: what a network is and how it is used, as data."""
 
 import json
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn, Self
 
-from pydantic import Field, JsonValue, PositiveFloat, PositiveInt
+from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
@@ -13,6 +13,7 @@ from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.settings import SettingsFile, validate_settings
 
 MANIFEST: Final = "package.json"
+_BYTES_PER_PARAMETER: Final = 2
 
 
 class NetworkSpec(Value):
@@ -51,6 +52,13 @@ class Weights(Value):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     num_bytes: PositiveInt
     num_parameters: PositiveInt
+
+    @model_validator(mode="after")
+    def _fit_the_file(self) -> Self:
+        # Otherwise a small file could ask for a network that exhausts the memory.
+        if self.num_parameters * _BYTES_PER_PARAMETER > self.num_bytes:
+            raise ValueError(f"{self.num_parameters} float16 values do not fit into {self.num_bytes} bytes")
+        return self
 
 
 class PackageSpec(Value):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from medpipe.core.codes import Code
-from medpipe.core.errors import MachineError, SettingsError, ShapeError
+from medpipe.core.errors import MachineError, MedpipeError, SettingsError, ShapeError
 from medpipe.models.registry import build_network, count_parameters
 from medpipe.zoo.manifest import NetworkSpec, PackageSpec
 from medpipe.zoo.package import WEIGHTS, Package, damaged_weights
@@ -67,10 +67,19 @@ def num_parameters(spec: NetworkSpec) -> int:
     """Count the parameters of a network without allocating them.
 
     Raises:
-        SettingsError: The network or an argument is unknown; the nearest name is given.
+        SettingsError: The network or an argument is unknown (the nearest name is given) or not valid.
     """
-    with torch.device("meta"):
-        return count_parameters(build_network(spec.name, spec.arguments))
+    try:
+        with torch.device("meta"):
+            return count_parameters(build_network(spec.name, spec.arguments))
+    except MedpipeError:
+        raise
+    except Exception as error:  # whatever a network of another library says of arguments that it cannot take
+        raise SettingsError(
+            Code.E_PACKAGE,
+            f"The network {spec.name!r} cannot be built from its arguments",
+            found=f"{type(error).__name__}: {error}",
+        ) from error
 
 
 def _shape_of_logits(spec: PackageSpec) -> tuple[int, ...]:

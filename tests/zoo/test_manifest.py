@@ -49,6 +49,7 @@ def test_manifest_comes_back_as_written(manifest: Manifest) -> None:
         (lambda data: data.update(schema_version="2.0"), "found '2.0'"),
         (lambda data: data.update(labels=[]), "'labels' is not valid"),
         (lambda data: data["weights"].update(sha256="abc"), "found 'abc'"),
+        (lambda data: data["weights"].update(num_parameters=6), "6 float16 values do not fit into 10 bytes"),
         (lambda data: data.update(calibration={"temperature": 0}), "'temperature' is not valid.*found 0"),
     ],
 )

@@ -156,7 +156,7 @@ class TestLoadNetwork:
             spots.load_network()
 
     def test_pickle_with_the_right_hash_is_not_read(self, spots: Package) -> None:
-        payload = b"cos\nsystem\n(S'touch pwned'\ntR."
+        payload = b"cos\nsystem\n(S'touch pwned'\ntR.".ljust(20_000, b"\0")
         package = put_weights(spots, payload)
         with pytest.raises(SettingsError, match="no safetensors file"):
             package.load_network()
@@ -186,6 +186,12 @@ class TestLoadNetwork:
     def test_module_path_is_no_network(self, spots: Package) -> None:
         package = edit_manifest(spots, network={"name": "os.system", "arguments": {"command": "true"}})
         with pytest.raises(SettingsError, match=r"Unknown network 'os\.system'"):
+            package.load_network()
+
+    def test_arguments_that_another_library_cannot_take_are_refused(self, spots: Package) -> None:
+        arguments = {"in_channels": 1, "num_classes": 3, "channels": [4]}
+        package = edit_manifest(spots, network={"name": "dynunet", "arguments": arguments})
+        with pytest.raises(SettingsError, match="'dynunet' cannot be built from its arguments"):
             package.load_network()
 
     def test_network_of_absurd_size_is_refused_before_it_is_allocated(self, spots: Package) -> None:
