@@ -24,7 +24,7 @@ def test_arguments_are_data_as_json_gives_it() -> None:
     ("name", "arguments", "message"),
     [
         ("unett", NEEDED, "Unknown network 'unett'. Did you mean 'unet'?"),
-        ("unet", {**NEEDED, "chanels": [2, 3]}, "unknown key 'chanels'. Did you mean 'channels'?"),
+        ("unet", {**NEEDED, "channel": [2, 3]}, "unknown key 'channel'. Did you mean 'channels'?"),
         ("unet", {"in_channels": 1}, "network 'unet': the key 'num_classes' is missing"),
         ("unet", {**NEEDED, "channels": "wide"}, "'channels' is not valid .*found 'wide'"),
         ("unet", {**NEEDED, "dims": 4}, "dims of the U-Net must be 2 or 3: found 4"),
