@@ -12,7 +12,7 @@ from medpipe.core.affine import Array, apply_affine, inverse_of
 from medpipe.core.slice_stack import SliceStack
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
-from medpipe.simulate.mni import MniMap, load_mni
+from medpipe.io.template import MniMap, load_mni
 from medpipe.simulate.phantom import Marker, tilted_affine
 from medpipe.simulate.resample import sample_slices
 

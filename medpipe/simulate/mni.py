@@ -1,15 +1,13 @@
-"""The MNI152 brain that nilearn carries, as volumes; nothing is downloaded."""
+"""The MNI152 brain as an oblique series would hold it."""
 
-from enum import StrEnum
-from functools import cache
 from typing import Final
 
 import numpy as np
 import torch
 
 from medpipe.core.grid import Grid
-from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
+from medpipe.io.template import load_mni
 from medpipe.simulate.resample import resample
 
 OBLIQUE_DEGREES: Final = (17.0, 9.0)
@@ -22,44 +20,6 @@ _OBLIQUE_SHAPE: Final = (160, 188, 86)
 _OBLIQUE_SPACING: Final = (1.0, 1.0, 2.0)
 _BRAIN_CENTRE_MM: Final = (0.0, -17.0, 7.0)
 """Middle of the template's brain."""
-
-
-class MniMap(StrEnum):
-    """What nilearn carries of the ICBM152 2009a nonlinear symmetric template."""
-
-    T1 = "t1"
-    """T1 intensities of the skull-stripped brain, 0 to 1."""
-    GREY = "grey matter"
-    """Probability of grey matter."""
-    WHITE = "white matter"
-    """Probability of white matter."""
-
-
-@cache
-def load_mni(map_: MniMap = MniMap.T1, *, spacing_mm: int = 1) -> Volume:
-    """Return a map of the MNI152 template.
-
-    Args:
-        map_: Which one.
-        spacing_mm: 1 or 2.
-
-    Returns:
-        ``(1, I, J, K)`` float32 in [0, 1], RAS, exactly symmetric about x = 0. Real anatomy, the average
-        of 152 persons.
-
-    Source:
-        Fonov et al., NeuroImage 2011, as distributed with nilearn.
-    """
-    from nilearn import datasets  # imported here: it takes two seconds
-
-    loaders = {
-        MniMap.T1: datasets.load_mni152_template,
-        MniMap.GREY: datasets.load_mni152_gm_template,
-        MniMap.WHITE: datasets.load_mni152_wm_template,
-    }
-    image = loaders[map_](resolution=spacing_mm)
-    values = torch.from_numpy(image.get_fdata(dtype=np.float32))
-    return Volume(values[None], image.affine, "MR", Source(kind=SourceKind.MEMORY))
 
 
 def oblique_brain() -> Volume:

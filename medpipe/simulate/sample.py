@@ -12,9 +12,10 @@ from PIL import Image
 
 from medpipe.io.dicom.write import SeriesLabels, write_series
 from medpipe.io.nifti import write_volume
+from medpipe.io.template import load_mni
 from medpipe.simulate.faults.catalogue import ALL_FAULTS
 from medpipe.simulate.head_ct import sequential_head_ct, tilted_head_ct
-from medpipe.simulate.mni import load_mni, oblique_brain
+from medpipe.simulate.mni import oblique_brain
 from medpipe.simulate.radiograph import chest_radiograph
 from medpipe.simulate.studies import write_small_studies
 
