@@ -115,6 +115,8 @@ _WORDS: Final = {"boolean": "true or false", "integer": "whole number", "number"
 
 
 def _default_of(schema: Mapping[str, Any]) -> str:
+    if "default" not in schema:
+        return "required"
     default = schema["default"]
     if default in (None, []):
         return "–"

@@ -7,7 +7,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from medpipe.cli import config_commands, doctor, run_commands, sample_commands, scan_commands
+from medpipe.cli import (
+    config_commands,
+    doctor,
+    models_commands,
+    run_commands,
+    sample_commands,
+    scan_commands,
+    train_commands,
+)
 from medpipe.cli.exit_codes import Exit, exit_of_error
 from medpipe.cli.screen import say, say_error
 from medpipe.core.errors import MedpipeError
@@ -15,6 +23,7 @@ from medpipe.core.findings import NOT_FOR_DIAGNOSIS
 from medpipe.runs.stages.load import Load
 from medpipe.runs.stages.measure import Measure
 from medpipe.runs.stages.report import Report
+from medpipe.runs.stages.segment import Segment
 
 app = typer.Typer(
     name="medpipe",
@@ -26,6 +35,7 @@ app = typer.Typer(
 
 _SCANS = "Scans"
 _RUNS = "Runs"
+_MODELS = "Models"
 _AROUND = "Around"
 
 app.command(rich_help_panel=_SCANS)(scan_commands.index)
@@ -33,6 +43,7 @@ app.command(rich_help_panel=_SCANS)(scan_commands.validate)
 for _stage, _summary, _defaults in (
     (Load, "Read scans and prove their geometry; write each volume as NIfTI.", {"save": True}),
     (Measure, "Measure body volume, intensities, air and bone, without a learned model.", {}),
+    (Segment, "Segment structures with a model package; volumes and a report.", {}),
     (Report, "Go from images to findings and an HTML report.", {}),
 ):
     app.command(_stage.name, rich_help_panel=_SCANS)(
@@ -45,6 +56,9 @@ app.command(rich_help_panel=_RUNS)(run_commands.render)
 app.command(rich_help_panel=_AROUND)(sample_commands.demo)
 app.command(rich_help_panel=_AROUND)(sample_commands.sample)
 app.command(rich_help_panel=_AROUND)(doctor.doctor)
+app.add_typer(train_commands.train_app, name="train", rich_help_panel=_MODELS)
+app.add_typer(train_commands.evaluate_app, name="evaluate", rich_help_panel=_MODELS)
+app.add_typer(models_commands.app, name="models", rich_help_panel=_MODELS)
 app.add_typer(config_commands.app, name="config", rich_help_panel=_AROUND)
 
 

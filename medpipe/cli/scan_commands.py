@@ -143,6 +143,8 @@ _AFTER = [
 
 def _option(name: str, field: Any, defaults: dict[str, Any]) -> inspect.Parameter:
     annotation, default = field.annotation, defaults.get(name, field.default)
+    if field.is_required():
+        default = inspect.Parameter.empty
     if get_origin(annotation) is tuple:
         # The shell repeats an option for each value; pydantic checks the values themselves.
         annotation, default = list[str], list(default)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.volume import Volume
 from medpipe.inference.preprocess import prepare
 from medpipe.inference.tiling import Tiling, predict_logits
+
+if TYPE_CHECKING:
+    from medpipe.zoo.package import Package
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +53,25 @@ class Segmenter:
         logits = predict_logits(self.network, prepared.images, self.tiling)
         labels: npt.NDArray[np.uint8] = prepared.restore(logits).numpy()
         return labels
+
+
+def load_segmenter(package: "Package", device: str = "cpu", *, overlap: float = 0.5) -> Segmenter:
+    """Return the segmenter of a model package.
+
+    Args:
+        package: From :func:`medpipe.zoo.finder.find_package`.
+        device: ``"cpu"`` or ``"cuda:N"``.
+        overlap: Share of a patch that it has in common with the next one.
+
+    Raises:
+        MachineError: The weights are not those of the manifest.
+        SettingsError: The weights do not fit the network.
+    """
+    is_gpu = device.startswith("cuda")
+    tiling = Tiling(
+        package.manifest.preprocessing.patch_shape,
+        overlap=overlap,
+        batch_size=4 if is_gpu else 1,
+        precision="fp16" if is_gpu else "fp32",
+    )
+    return Segmenter(package.load_network(device), package.manifest.preprocessing, tiling, device)

@@ -84,6 +84,7 @@ class StageRecord(Value):
         version: Version of its code.
         key: Hash over inputs, parameters, package and version, and the key before it.
         params: The parameters it ran with.
+        assets: Digests of model packages and the like.
         gave: What it added.
     """
 
@@ -91,6 +92,7 @@ class StageRecord(Value):
     version: str
     key: str
     params: dict[str, Any] = Field(default_factory=dict)
+    assets: dict[str, str] = Field(default_factory=dict)
     gave: Gift = Gift()
 
 

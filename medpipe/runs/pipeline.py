@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,6 +19,9 @@ from medpipe.runs.stage import IMAGES, INPUTS, Good, Params, Stage
 
 _PACKAGED: Final = Path(__file__).resolve().parents[1] / "_pipelines"
 _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "pipelines"
+
+DERIVED_KEYS: Final = frozenset({"version", "assets"})
+"""Keys of a resolved stage that follow from the code and the packages, not from the file."""
 
 Preference = Literal["most_slices", "fewest_slices", "thinnest", "first_uid"]
 
@@ -69,12 +72,14 @@ class StageSpec:
         reference: ``module:Class``.
         version: Version of its code.
         params: Its parameters.
+        assets: Digests of what the parameters name, such as a model package.
     """
 
     name: str
     reference: str
     version: str
     params: Params
+    assets: Mapping[str, str] = field(default_factory=dict)
 
     def make(self) -> Stage:
         """Build the stage; it is not opened yet."""
@@ -82,8 +87,14 @@ class StageSpec:
         return kind(self.params)  # type: ignore[call-arg]  # each stage takes its own params
 
     def key(self, before: str) -> str:
-        """Return the stage key: a hash over version, parameters and the key before it."""
-        content = [before, self.name, self.version, self.params.model_dump(mode="json")]
+        """Return the stage key: a hash over version, parameters, assets and the key before it."""
+        content = [
+            before,
+            self.name,
+            self.version,
+            self.params.model_dump(mode="json"),
+            dict(self.assets),
+        ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -110,7 +121,12 @@ class Pipeline:
             "description": self.description,
             "accepts": {role: rule.model_dump(mode="json") for role, rule in self.accepts.items()},
             "stages": [
-                {"use": spec.name, "version": spec.version, **spec.params.model_dump(mode="json")}
+                {
+                    "use": spec.name,
+                    "version": spec.version,
+                    **({"assets": dict(spec.assets)} if spec.assets else {}),
+                    **spec.params.model_dump(mode="json"),
+                }
                 for spec in self.stages
             ],
         }
@@ -189,7 +205,7 @@ def build_pipeline(
         reference = stage_reference(entry.use, place=place, catalogue=catalogue)
         kind = stage_class(reference)
         params = _stage_params(kind, settings, index, changes.get(entry.use, {}))
-        specs.append(StageSpec(entry.use, reference, kind.version, params))
+        specs.append(StageSpec(entry.use, reference, kind.version, params, kind.assets(params)))
     pipeline = Pipeline(file.name, file.description, file.accepts, tuple(specs))
     _check_flow(pipeline, settings)
     return pipeline
@@ -257,5 +273,6 @@ def pipeline_text(pipeline: Pipeline) -> str:
     """Return the resolved pipeline as YAML."""
     data = pipeline.resolved()
     for stage in data["stages"]:
-        stage.pop("version")
+        for derived in DERIVED_KEYS:
+            stage.pop(derived, None)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)

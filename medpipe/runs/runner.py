@@ -25,7 +25,7 @@ from medpipe.runs.folder.run_folder import (
 from medpipe.runs.folder.state import State
 from medpipe.runs.identity import Identity, Names, load_key
 from medpipe.runs.options import RunOptions
-from medpipe.runs.pipeline import Pipeline, build_pipeline, read_pipeline
+from medpipe.runs.pipeline import DERIVED_KEYS, Pipeline, build_pipeline, read_pipeline
 from medpipe.runs.plan import Plan, plan_units
 from medpipe.runs.summary import RunSummary, summarise
 from medpipe.runs.unit import Unit
@@ -165,7 +165,7 @@ def retry(
 def recorded_pipeline(record: RunRecord) -> Pipeline:
     """Return the pipeline of a run as it was resolved."""
     stages = [
-        {key: value for key, value in stage.items() if key != "version"}
+        {key: value for key, value in stage.items() if key not in DERIVED_KEYS}
         for stage in record.pipeline["stages"]
     ]
     return build_pipeline(SettingsFile("run.json", {**record.pipeline, "stages": stages}, {}))

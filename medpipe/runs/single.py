@@ -10,12 +10,13 @@ from medpipe.core.findings import FindingsRecord
 from medpipe.core.settings import SettingsFile
 from medpipe.io.series import Form, Study
 from medpipe.io.tree import index_tree
+from medpipe.runs.catalogue import STAGES, stage_class
 from medpipe.runs.choice import choose_inputs
 from medpipe.runs.folder.book import Progress
 from medpipe.runs.options import RunOptions
 from medpipe.runs.pipeline import Pipeline, RoleRule, build_pipeline
 from medpipe.runs.runner import run
-from medpipe.runs.stage import StageContext
+from medpipe.runs.stage import Good, StageContext
 from medpipe.runs.summary import RunSummary
 from medpipe.runs.unit import Unit
 
@@ -29,6 +30,7 @@ ANY_IMAGE: Final = {
 _AROUND: Final[Mapping[str, tuple[str, ...]]] = {
     "load": ("load",),
     "measure": ("load", "measure"),
+    "segment": ("load", "segment", "report"),
     "report": ("load", "measure", "report"),
 }
 """What the shell's command of a stage runs: the stage and what it cannot do without."""
@@ -38,7 +40,9 @@ def stage_pipeline(
     stage: str, params: Mapping[str, Any], *, forms: Sequence[Form] = (Form.VOLUME, Form.PLANAR)
 ) -> Pipeline:
     """Return the pipeline behind the shell's command of a stage."""
-    accepts = {ROLE: {**ANY_IMAGE[ROLE], "form": [form.value for form in forms]}}
+    takes = stage_class(STAGES[stage]).takes
+    suited = [form.value for form in forms if not takes or Good(form.value) in takes]
+    accepts = {ROLE: {**ANY_IMAGE[ROLE], "form": suited}}
     stages = [{"use": name, **(params if name == stage else {})} for name in _AROUND[stage]]
     return build_pipeline(
         SettingsFile(f"medpipe {stage}", {"name": stage, "accepts": accepts, "stages": stages}, {})

@@ -89,6 +89,14 @@ class Stage(ABC):
     gives: ClassVar[frozenset[Good]]
     params_type: ClassVar[type[Params]] = Params
 
+    @classmethod
+    def assets(cls, params: "Params") -> dict[str, str]:
+        """Return digests of what the parameters name outside of themselves, such as a model package.
+
+        They belong to the stage key and stand in ``run.json``.
+        """
+        return {}
+
     def open(self, device: str) -> None:  # noqa: B027  # optional hook
         """Import libraries and load models, once a worker."""
 

@@ -1,6 +1,7 @@
 """Fitting: one training run in one folder, gone on with where it stopped."""
 
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,9 +106,14 @@ def fit(
     )
     trainer = _trainer(recipe, folder, options, has_validation=bool(validation))
     last = folder / "checkpoints" / LAST
-    trainer.fit(
-        SegmentationModule(network, recipe), datamodule=data, ckpt_path=str(last) if last.exists() else None
-    )
+    with warnings.catch_warnings():
+        # What Lightning warns of here is meant: small epochs, and a folder that is gone on with.
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        trainer.fit(
+            SegmentationModule(network, recipe),
+            datamodule=data,
+            ckpt_path=str(last) if last.exists() else None,
+        )
     best = folder / "checkpoints" / BEST
     score = trainer.checkpoint_callbacks[0].best_model_score if validation else None  # type: ignore[attr-defined]
     return FitResult(

@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 import torch
-import yaml
 
 from medpipe.core.errors import MachineError, NoInputError, RefusedError, SettingsError
 from medpipe.core.settings import parse_settings, validate_settings
@@ -17,43 +14,7 @@ from medpipe.training.csv_log import CsvLog
 from medpipe.training.fit import FitOptions, fit
 from medpipe.training.recipe import TrainingRecipe, read_recipe
 
-RECIPE = """
-name: blob
-labels: [{value: 1, name: blob, code: {scheme: 99MEDPIPE, value: blob, meaning: Blob}}]
-preprocessing:
-  channels: [{name: image, modality: MR, intensity: {kind: zscore}}]
-  patch_shape: [16, 16, 16]
-  multiple_of: 4
-network: {arguments: {channels: [4, 8, 8]}}
-sampling: {augmentation: mr}
-optimiser: {learning_rate: 0.01, ema_decay: 0.9}
-schedule: {steps: 6, steps_per_epoch: 2, batch_size: 2, validate_every: 1, precision: fp32}
-"""
-
-
-def recipe_with(**schedule: object) -> TrainingRecipe:
-    data = yaml.safe_load(RECIPE)
-    data["schedule"].update(schedule)
-    return TrainingRecipe.model_validate(data)
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[SegmentationCase, ...]:
-    """Return bright balls in noise, called simulated."""
-    folder = tmp_path_factory.mktemp("blobs")
-    rng = np.random.default_rng(3)
-    grid = np.stack(np.meshgrid(*[np.arange(size) for size in (18, 20, 17)], indexing="ij"))
-    made = []
-    for number in range(4):
-        centre = rng.uniform(6, 11, 3)
-        mask = (np.linalg.norm(grid - centre[:, None, None, None], axis=0) < 4).astype(np.uint8)
-        image = (rng.normal(0, 20, mask.shape) + 100 * mask + 100).astype(np.float32)
-        paths = {}
-        for name, values in (("image", image), ("mask", mask)):
-            paths[name] = folder / f"case{number}_{name}.nii.gz"
-            nib.save(nib.Nifti1Image(values, np.eye(4)), paths[name])
-        made.append(SegmentationCase(f"case{number}", {"image": paths["image"]}, paths["mask"]))
-    return tuple(made)
+MakeRecipe = Callable[..., TrainingRecipe]
 
 
 def stop_at(step: int) -> Callable[[str, int, int], None]:
@@ -65,12 +26,12 @@ def stop_at(step: int) -> Callable[[str, int, int], None]:
 
 
 def test_training_that_was_stopped_goes_on_to_the_same_weights_and_losses(
-    cases: tuple[SegmentationCase, ...], tmp_path: Path
+    make_recipe: MakeRecipe, cases: tuple[SegmentationCase, ...], tmp_path: Path
 ) -> None:
-    whole = fit(recipe_with(), cases[:3], cases[3:], tmp_path / "whole")
+    whole = fit(make_recipe(), cases[:3], cases[3:], tmp_path / "whole")
     with pytest.raises(ConnectionAbortedError):
-        fit(recipe_with(), cases[:3], cases[3:], tmp_path / "stopped", FitOptions(progress=stop_at(5)))
-    resumed = fit(recipe_with(), cases[:3], cases[3:], tmp_path / "stopped")
+        fit(make_recipe(), cases[:3], cases[3:], tmp_path / "stopped", FitOptions(progress=stop_at(5)))
+    resumed = fit(make_recipe(), cases[:3], cases[3:], tmp_path / "stopped")
     assert resumed.steps == whole.steps == 6
     for name, value in network_state(whole.checkpoint).items():
         torch.testing.assert_close(network_state(resumed.checkpoint)[name], value, atol=1e-6, rtol=0)
@@ -82,25 +43,29 @@ def test_training_that_was_stopped_goes_on_to_the_same_weights_and_losses(
         assert values[0] == pytest.approx(values[1], abs=1e-6)
 
 
-def test_training_learns_the_blobs(cases: tuple[SegmentationCase, ...], tmp_path: Path) -> None:
-    recipe = recipe_with(steps=60, steps_per_epoch=20, validate_every=3)
+def test_training_learns_the_blobs(
+    make_recipe: MakeRecipe, cases: tuple[SegmentationCase, ...], tmp_path: Path
+) -> None:
+    recipe = make_recipe(steps=60, steps_per_epoch=20, validate_every=3)
     result = fit(recipe, cases[:3], cases[3:], tmp_path)
     assert result.best_dice is not None
     assert result.best_dice > 0.8
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_data_workers_change_nothing(cases: tuple[SegmentationCase, ...], tmp_path: Path) -> None:
-    one = fit(recipe_with(steps=2), cases, (), tmp_path / "one")
-    two = fit(recipe_with(steps=2), cases, (), tmp_path / "two", FitOptions(workers=1))
+def test_data_workers_change_nothing(
+    make_recipe: MakeRecipe, cases: tuple[SegmentationCase, ...], tmp_path: Path
+) -> None:
+    one = fit(make_recipe(steps=2), cases, (), tmp_path / "one")
+    two = fit(make_recipe(steps=2), cases, (), tmp_path / "two", FitOptions(workers=1))
     for name, value in network_state(one.checkpoint).items():
         torch.testing.assert_close(network_state(two.checkpoint)[name], value, atol=0, rtol=0)
 
 
 def test_early_stop_ends_a_training_that_gets_no_better(
-    cases: tuple[SegmentationCase, ...], tmp_path: Path
+    make_recipe: MakeRecipe, cases: tuple[SegmentationCase, ...], tmp_path: Path
 ) -> None:
-    recipe = recipe_with(steps=40, patience=2)
+    recipe = make_recipe(steps=40, patience=2)
     frozen = recipe.model_copy(
         update={"optimiser": recipe.optimiser.model_copy(update={"learning_rate": 1e-12})}
     )
@@ -109,27 +74,33 @@ def test_early_stop_ends_a_training_that_gets_no_better(
 
 class TestBadInput:
     def test_another_recipe_in_the_same_folder_is_refused(
-        self, cases: tuple[SegmentationCase, ...], tmp_path: Path
+        self, make_recipe: MakeRecipe, cases: tuple[SegmentationCase, ...], tmp_path: Path
     ) -> None:
-        fit(recipe_with(steps=2), cases, (), tmp_path)
+        fit(make_recipe(steps=2), cases, (), tmp_path)
         with pytest.raises(SettingsError, match="another recipe"):
-            fit(recipe_with(steps=4), cases, (), tmp_path)
+            fit(make_recipe(steps=4), cases, (), tmp_path)
 
-    def test_no_case_to_train_on(self, tmp_path: Path) -> None:
+    def test_no_case_to_train_on(self, make_recipe: MakeRecipe, tmp_path: Path) -> None:
         with pytest.raises(NoInputError, match="training set is empty"):
-            fit(recipe_with(), (), (), tmp_path)
+            fit(make_recipe(), (), (), tmp_path)
 
-    def test_damaged_case_is_named(self, cases: tuple[SegmentationCase, ...], tmp_path: Path) -> None:
+    def test_damaged_case_is_named(
+        self, make_recipe: MakeRecipe, cases: tuple[SegmentationCase, ...], tmp_path: Path
+    ) -> None:
         cut = tmp_path / "cut.nii.gz"
         cut.write_bytes(cases[0].images["image"].read_bytes()[:300])
         broken = SegmentationCase("broken", {"image": cut}, cases[0].mask)
         with pytest.raises(RefusedError, match="Case broken"):
-            fit(recipe_with(), (broken,), (), tmp_path / "out")
+            fit(make_recipe(), (broken,), (), tmp_path / "out")
 
     def test_full_disk_during_a_checkpoint_keeps_the_older_one(
-        self, cases: tuple[SegmentationCase, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        make_recipe: MakeRecipe,
+        cases: tuple[SegmentationCase, ...],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        fit(recipe_with(steps=2), cases, (), tmp_path / "kept")
+        fit(make_recipe(steps=2), cases, (), tmp_path / "kept")
         before = (tmp_path / "kept" / "checkpoints" / "last.ckpt").read_bytes()
 
         def full(*arguments: object, **options: object) -> None:
@@ -137,24 +108,26 @@ class TestBadInput:
 
         monkeypatch.setattr("os.replace", full)
         with pytest.raises(MachineError, match="No space left"):
-            fit(recipe_with(steps=4), cases, (), tmp_path / "full")
+            fit(make_recipe(steps=4), cases, (), tmp_path / "full")
         monkeypatch.undo()
         assert (tmp_path / "kept" / "checkpoints" / "last.ckpt").read_bytes() == before
 
-    def test_damaged_checkpoint_is_refused(self, cases: tuple[SegmentationCase, ...], tmp_path: Path) -> None:
-        fit(recipe_with(steps=2), cases, (), tmp_path)
+    def test_damaged_checkpoint_is_refused(
+        self, make_recipe: MakeRecipe, cases: tuple[SegmentationCase, ...], tmp_path: Path
+    ) -> None:
+        fit(make_recipe(steps=2), cases, (), tmp_path)
         (tmp_path / "checkpoints" / "last.ckpt").write_bytes(b"not a checkpoint")
         with pytest.raises(SettingsError, match=r"last\.ckpt cannot be read"):
-            fit(recipe_with(steps=2), cases, (), tmp_path)
+            fit(make_recipe(steps=2), cases, (), tmp_path)
 
-    def test_unknown_key_names_line_and_nearest(self) -> None:
-        settings = parse_settings(RECIPE.replace("batch_size", "bach_size"), name="blob.yaml")
+    def test_unknown_key_names_line_and_nearest(self, recipe_text: str) -> None:
+        settings = parse_settings(recipe_text.replace("batch_size", "bach_size"), name="blob.yaml")
         with pytest.raises(SettingsError, match=r"unknown key 'bach_size'.*Did you mean 'batch_size'"):
             validate_settings(TrainingRecipe, settings)
 
-    def test_override_of_an_unknown_part_is_refused(self, tmp_path: Path) -> None:
+    def test_override_of_an_unknown_part_is_refused(self, recipe_text: str, tmp_path: Path) -> None:
         path = tmp_path / "blob.yaml"
-        path.write_text(RECIPE)
+        path.write_text(recipe_text)
         assert read_recipe(path, overrides=("schedule.steps=8",)).schedule.steps == 8
         with pytest.raises(SettingsError, match="unknown key"):
             read_recipe(path, overrides=("shedule.steps=8",))

@@ -121,6 +121,7 @@ class Processor:
                 version=spec.version,
                 key=work.key,
                 params=spec.params.model_dump(mode="json"),
+                assets=dict(spec.assets),
                 gave=_gift(before, work.case),
             )
         )

@@ -1,0 +1,140 @@
+"""Commands that make and judge models: train segment, evaluate segment."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medpipe.cli import options as opt
+from medpipe.cli.screen import print_json, print_table, progress_bars, say
+
+train_app = typer.Typer(help="Train models on your own data.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Evaluate models on your own data.", no_args_is_help=True)
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        help="Data set: a Decathlon folder or dataset.json, a CSV table, a BIDS derivative.",
+        show_default=False,
+    ),
+]
+
+
+@train_app.command("segment")
+def train_segment(
+    recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
+    data: Data,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="Training folder; the same folder again goes on.", show_default=False
+        ),
+    ],
+    data_licence: Annotated[str, typer.Option(help="Licence of the data, for the card.", show_default=False)],
+    licence: Annotated[str, typer.Option(help="SPDX identifier of the package's licence.")] = "Apache-2.0",
+    limits: Annotated[
+        str, typer.Option(help="What the model has not seen, for the card.")
+    ] = "Not studied yet.",
+    package_version: Annotated[str, typer.Option(help="Version of the package.")] = "0.1.0",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: part.key=value.", show_default=False)
+    ] = None,
+    fold: Annotated[str, typer.Option(help="Fold i of k, as i/k; 1/1 for a single split.")] = "1/1",
+    validation: Annotated[
+        float, typer.Option(help="Share of patients kept for validation; 0 for none.")
+    ] = 0.2,
+    device: opt.Device = "auto",
+    data_workers: Annotated[int, typer.Option(help="Processes that prepare patches.")] = 0,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Train a segmentation network, evaluate it on cases kept aside, and package it."""
+    from medpipe.runs.workers.device import choose_devices
+    from medpipe.training.fit import FitOptions
+    from medpipe.training.packaging import PackageFacts
+    from medpipe.training.recipe import read_recipe
+    from medpipe.training.workflow import Fold, figure_rows, read_cases, train_segmentation
+
+    plan = read_recipe(recipe, overrides=tuple(settings or ()))
+    case_set = read_cases(data)
+    facts = PackageFacts(
+        version=package_version,
+        data=f"{case_set.name}, {len(case_set.cases)} cases.",
+        data_licence=data_licence,
+        licence=licence,
+        limits=limits,
+        command=f"medpipe train segment {recipe.name} DATA -o OUT --fold {fold} --validation {validation:g}",
+    )
+    with progress_bars(quiet=quiet) as progress:
+        options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
+        result = train_segmentation(
+            plan, case_set, output, facts, fold=Fold.parse(fold), validation=validation, options=options
+        )
+    if as_json:
+        print_json(
+            {
+                "checkpoint": str(result.fit.checkpoint),
+                "steps": result.fit.steps,
+                "package": str(result.package.path) if result.package else None,
+                "figures": figure_rows(result.figures),
+            }
+        )
+        return
+    _show_figures(result.figures)
+    if not quiet:
+        say(f"{result.fit.steps} steps; checkpoint: {result.fit.checkpoint}")
+        say(
+            f"package: {result.package.path}"
+            if result.package
+            else "no package: nothing was kept for figures"
+        )
+
+
+@evaluate_app.command("segment")
+def evaluate_segment(
+    package: Annotated[str, typer.Argument(help="Name or folder of a model package.", show_default=False)],
+    data: Data,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for scores and pictures.", show_default=False)
+    ],
+    splits: Annotated[
+        Path | None, typer.Option(help="File of splits; every case by default.", show_default=False)
+    ] = None,
+    part: Annotated[str, typer.Option(help="Part of the split: train, validation or test.")] = "validation",
+    fold: Annotated[int, typer.Option(help="Fold of the split file, from 1.")] = 1,
+    device: opt.Device = "auto",
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Score a segmentation package against masks; draw the worst cases."""
+    from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
+    from medpipe.runs.workers.device import choose_devices
+    from medpipe.training.workflow import figure_rows, read_cases
+
+    request = EvaluationRequest(
+        package, splits=splits, part=part, fold=fold, device=choose_devices(device, 1)[0]
+    )
+    with progress_bars(quiet=quiet) as progress:
+        figures = evaluate_segmentation(request, read_cases(data), output, progress=progress)
+    if as_json:
+        print_json(figure_rows(figures))
+        return
+    _show_figures(figures)
+    if not quiet:
+        say(f"scores: {output / 'scores.csv'}; worst cases: {output / 'worst'}")
+
+
+def _show_figures(figures: Any) -> None:
+    print_table(
+        ("structure", "metric", "mean", "95 % interval", "cases"),
+        [
+            (
+                item.structure,
+                item.metric,
+                f"{item.mean:.4g}",
+                f"{item.interval.low:.4g} to {item.interval.high:.4g}",
+                item.num_cases,
+            )
+            for item in figures
+        ],
+    )

@@ -1,0 +1,120 @@
+"""Evaluation: a segmenter against the masks of cases, on their own grids."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
+from medpipe.data.cases import SegmentationCase
+from medpipe.data.reading import CaseImages, read_case
+from medpipe.inference.segmenter import Segmenter
+from medpipe.metrics.bootstrap import Interval, bootstrap_interval
+from medpipe.metrics.segmentation import StructureScore
+from medpipe.tasks.segmentation import SegmentationTask
+
+
+@dataclass(frozen=True, eq=False)
+class CaseScore:
+    """Scores of one case.
+
+    Attributes:
+        case_id: The case.
+        structures: Score of each structure by name.
+    """
+
+    case_id: str
+    structures: dict[str, StructureScore]
+
+    @property
+    def mean_dice(self) -> float:
+        """Mean Dice of its structures."""
+        return float(np.mean([score.dice for score in self.structures.values()]))
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """A metric of one structure over all cases.
+
+    Attributes:
+        structure: Its name.
+        metric: ``"dice"``, ``"hausdorff95_mm"`` or ``"volume_error_percent"``.
+        mean: Over cases where it is finite.
+        interval: 95 % bootstrap interval of the mean over cases.
+        num_cases: Cases that it is over.
+    """
+
+    structure: str
+    metric: str
+    mean: float
+    interval: Interval
+    num_cases: int
+
+
+def score_cases(
+    segmenter: Segmenter,
+    task: SegmentationTask,
+    cases: Sequence[SegmentationCase],
+    *,
+    on_case: Callable[[CaseScore, CaseImages, npt.NDArray[np.uint8]], None] | None = None,
+) -> tuple[CaseScore, ...]:
+    """Segment and score cases one after the other, each on its own grid.
+
+    Args:
+        segmenter: What is evaluated.
+        task: Its labels.
+        cases: Cases with masks.
+        on_case: Called with score, files and prediction of each case.
+
+    Raises:
+        RefusedError: A file is at fault; names the case.
+        SettingsError: A case has no mask.
+    """
+    known = frozenset(label.value for label in task.labels)
+    scores = []
+    for case in cases:
+        files = read_case(case, known_labels=known)
+        if files.label_map is None:
+            raise SettingsError(
+                Code.E_DATASET,
+                f"Case {case.id} has no mask to compare with",
+                fix="Leave it out of the split.",
+            )
+        pred = segmenter.segment(files.volumes)
+        grid = next(iter(files.volumes.values())).grid
+        score = CaseScore(case.id, dict(task.score(pred, files.label_map, grid.spacing)))
+        scores.append(score)
+        if on_case is not None:
+            on_case(score, files, pred)
+    return tuple(scores)
+
+
+def summarise_scores(scores: Sequence[CaseScore], *, seed: int = 0) -> tuple[MetricSummary, ...]:
+    """Return mean and interval of each metric and structure; infinite distances are counted out."""
+    summaries = []
+    for structure in scores[0].structures if scores else ():
+        for metric in ("dice", "hausdorff95_mm", "volume_error_percent"):
+            values = np.array([getattr(score.structures[structure], metric) for score in scores], dtype=float)
+            values = values[np.isfinite(values)]
+            if len(values):
+                interval = bootstrap_interval(values, statistic=np.mean, seed=seed)
+                summaries.append(
+                    MetricSummary(structure, metric, float(values.mean()), interval, len(values))
+                )
+    return tuple(summaries)
+
+
+def scores_csv(scores: Sequence[CaseScore]) -> str:
+    """Return one row a case and structure, the worst case first."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["case", "structure", "dice", "hausdorff95_mm", "gt_volume_ml", "pred_volume_ml"])
+    for score in sorted(scores, key=lambda item: (item.mean_dice, item.case_id)):
+        for name, item in score.structures.items():
+            numbers = (item.dice, item.hausdorff95_mm, item.gt_volume_ml, item.pred_volume_ml)
+            writer.writerow([score.case_id, name, *(f"{number:.6g}" for number in numbers)])
+    return buffer.getvalue()

@@ -1,0 +1,122 @@
+"""Packaging: a finished training as a model package with its card."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medpipe.inference.evaluation import MetricSummary
+from medpipe.training.checkpoints import network_state
+from medpipe.training.fit import network_arguments
+from medpipe.training.recipe import TrainingRecipe
+from medpipe.zoo.manifest import NetworkSpec, PackageSpec
+from medpipe.zoo.package import Package
+from medpipe.zoo.writing import write_package
+
+
+@dataclass(frozen=True)
+class PackageFacts:
+    """What a card must say and only people know.
+
+    Attributes:
+        version: Three numbers; raised whenever results change.
+        data: Name of the data set, how many cases, and how they were split.
+        data_licence: Licence of the data.
+        licence: SPDX identifier of the package's own licence.
+        limits: What the model has not seen; where it must not be used.
+        command: The command that makes the package.
+    """
+
+    version: str
+    data: str
+    data_licence: str
+    licence: str
+    limits: str
+    command: str
+
+
+def package_training(
+    folder: Path,
+    recipe: TrainingRecipe,
+    checkpoint: Path,
+    figures: Sequence[MetricSummary],
+    facts: PackageFacts,
+) -> Package:
+    """Write the package of a training.
+
+    Args:
+        folder: Gets a folder named as the recipe.
+        recipe: How the network was trained.
+        checkpoint: Its weights.
+        figures: Results on cases that the network has not seen.
+        facts: What only people know.
+
+    Raises:
+        SettingsError: The network is too large for a package.
+        MachineError: The disk is full.
+    """
+    arguments = {**network_arguments(recipe)}
+    spec = PackageSpec(
+        name=recipe.name,
+        version=facts.version,
+        summary=f"Segments {', '.join(label.code.meaning.lower() for label in recipe.labels)}",
+        task=recipe.task,
+        network=NetworkSpec(name=recipe.network.name, arguments=arguments),
+        preprocessing=recipe.preprocessing,
+        labels=recipe.labels,
+        licence=facts.licence,
+    )
+    licence = (
+        f"SPDX-License-Identifier: {facts.licence}\n\n"
+        f"These weights were trained on: {facts.data}\nLicence of the data: {facts.data_licence}\n"
+    )
+    card = card_text(recipe, figures, facts)
+    return write_package(
+        folder / recipe.name, spec, network_state(checkpoint), card=card, licence=licence, replace=True
+    )
+
+
+def card_text(recipe: TrainingRecipe, figures: Sequence[MetricSummary], facts: PackageFacts) -> str:
+    """Return the card in Markdown."""
+    rows = [
+        f"| {item.structure.replace('_', ' ')} | {item.metric.replace('_', ' ')} | {item.mean:.4g} "
+        f"({item.interval.low:.4g} to {item.interval.high:.4g}) | {item.num_cases} |"
+        for item in figures
+    ]
+    schedule = recipe.schedule
+    return "\n".join(
+        [
+            f"# {recipe.name} {facts.version}",
+            "",
+            "Research use only: not for diagnosis.",
+            "",
+            "## Data",
+            "",
+            facts.data,
+            "",
+            "## Licence",
+            "",
+            f"Weights: {facts.licence}. Data: {facts.data_licence}.",
+            "",
+            "## Figures",
+            "",
+            "Mean over cases that the network has not seen, with its 95 % bootstrap interval:",
+            "",
+            "| structure | metric | mean (95 % interval) | cases |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"{schedule.steps} optimiser steps of {schedule.batch_size} patches, seed {schedule.seed}. The "
+            "checkpoint was chosen by its Dice on the same cases, which flatters it a little.",
+            "",
+            "## Limits",
+            "",
+            facts.limits,
+            "",
+            "## Command",
+            "",
+            "```console",
+            facts.command,
+            "```",
+            "",
+        ]
+    )

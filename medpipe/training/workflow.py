@@ -1,0 +1,168 @@
+"""The whole way from a data set to a package: split, check, fit, evaluate, package."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import RefusedError, SettingsError
+from medpipe.data.bids_derivatives import read_bids
+from medpipe.data.case_table import read_table
+from medpipe.data.cases import CaseSet, SegmentationCase
+from medpipe.data.decathlon import read_decathlon
+from medpipe.data.reading import find_faults
+from medpipe.data.splits import Split, SplitFile, k_folds, read_splits, split_cases, write_splits
+from medpipe.inference.evaluation import MetricSummary, score_cases, scores_csv, summarise_scores
+from medpipe.inference.segmenter import Segmenter
+from medpipe.inference.tiling import Tiling
+from medpipe.io.atomic import write_text
+from medpipe.models.registry import build_network
+from medpipe.tasks.segmentation import SegmentationTask
+from medpipe.training.checkpoints import network_state
+from medpipe.training.fit import FitOptions, FitResult, fit, network_arguments
+from medpipe.training.packaging import PackageFacts, package_training
+from medpipe.training.patches import PreparedReader
+from medpipe.training.recipe import TrainingRecipe
+from medpipe.zoo.package import Package
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Fold ``index`` (from 1) of ``count``; one fold of one means a single split."""
+
+    index: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Fold":
+        """Read ``i/k``.
+
+        Raises:
+            SettingsError: It is no such pair.
+        """
+        index, slash, count = text.partition("/")
+        if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+            raise SettingsError(
+                Code.E_SETTINGS, "A fold is i/k with i from 1 to k", found=repr(text), fix="Such as 1/5."
+            )
+        return cls(int(index), int(count))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training left behind.
+
+    Attributes:
+        fit: Checkpoint and steps.
+        figures: Results on the validation cases; empty where there were none.
+        package: The package; None where nothing could be evaluated, as a card needs figures.
+    """
+
+    fit: FitResult
+    figures: tuple[MetricSummary, ...]
+    package: Package | None
+
+
+def read_cases(path: Path) -> CaseSet:
+    """Read a data set: a CSV table, a BIDS derivative, or a Decathlon folder or ``dataset.json``.
+
+    Raises:
+        NoInputError: There is none.
+        SettingsError: It is not valid; says where.
+    """
+    if path.suffix == ".csv":
+        return read_table(path)
+    if (path / "dataset_description.json").is_file():
+        return read_bids(path)
+    return read_decathlon(path)
+
+
+def train_segmentation(
+    recipe: TrainingRecipe,
+    case_set: CaseSet,
+    folder: Path,
+    facts: PackageFacts,
+    *,
+    fold: Fold = Fold(),  # frozen
+    validation: float = 0.2,
+    options: FitOptions | None = None,
+) -> TrainingResult:
+    """Train, evaluate and package; the same call goes on where it stopped.
+
+    Args:
+        recipe: How to train.
+        case_set: What to learn from.
+        folder: Gets splits, checkpoints, logs, scores and the package.
+        facts: What the card must say beside the figures.
+        fold: Fold of a cross-validation.
+        validation: Share of patients kept for validation where there are no folds; 0 trains on all.
+        options: How to work.
+
+    Raises:
+        RefusedError: Cases are at fault; names the first and says how many.
+        SettingsError: Recipe, split and folder do not fit each other.
+        MachineError: The disk is full, or the device is not there.
+    """
+    options = options or FitOptions()
+    split, rule = _split(case_set, folder / "splits.json", fold, validation, recipe.schedule.seed)
+    train, held_out = case_set.select(split.train), case_set.select(split.validation)
+    _refuse_faults((*train, *held_out), recipe)
+    result = fit(recipe, train, held_out, folder, options)
+    if not held_out:
+        return TrainingResult(result, (), None)
+    figures = _evaluate(recipe, result.checkpoint, held_out, folder, options.device)
+    words = f"{facts.data} Trained on {len(train)} cases, figures on {len(held_out)} others; split {rule}."
+    package = package_training(
+        folder / "package", recipe, result.checkpoint, figures, replace(facts, data=words)
+    )
+    return TrainingResult(result, figures, package)
+
+
+def _split(case_set: CaseSet, path: Path, fold: Fold, validation: float, seed: int) -> tuple[Split, str]:
+    if path.exists():
+        file: SplitFile = read_splits(path, case_set)
+    elif fold.count > 1:
+        file = k_folds(case_set, num_folds=fold.count, seed=seed)
+    elif validation:
+        file = split_cases(case_set, validation=validation, seed=seed)
+    else:
+        return Split(train=tuple(case.id for case in case_set.cases)), "none: all cases are trained on"
+    if len(file.splits) != fold.count:
+        raise SettingsError(
+            Code.E_SPLIT,
+            f"{path.name} holds another number of folds",
+            found=f"{len(file.splits)}, expected {fold.count}",
+            fix="Use the same --fold i/k as before, or another folder.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_splits(path, file)
+    return file.splits[fold.index - 1], file.rule.value
+
+
+def _refuse_faults(cases: Sequence[SegmentationCase], recipe: TrainingRecipe) -> None:
+    """Read every case once before any step is made: a fault found after an hour costs an hour."""
+    reader = PreparedReader(recipe.preprocessing, frozenset(label.value for label in recipe.labels))
+    faults = find_faults(cases, reader)
+    if faults:
+        first = next(iter(faults.values()))
+        others = f" ({len(faults) - 1} more cases are at fault)" if len(faults) > 1 else ""
+        raise RefusedError(first.code, first.what, found=first.found + others, fix=first.fix) from first
+
+
+def _evaluate(
+    recipe: TrainingRecipe, checkpoint: Path, cases: Sequence[SegmentationCase], folder: Path, device: str
+) -> tuple[MetricSummary, ...]:
+    network = build_network(recipe.network.name, network_arguments(recipe))
+    network.load_state_dict(network_state(checkpoint))
+    segmenter = Segmenter(
+        network.to(device), recipe.preprocessing, Tiling(recipe.preprocessing.patch_shape), device
+    )
+    scores = score_cases(segmenter, SegmentationTask(recipe.labels), cases)
+    figures = summarise_scores(scores)
+    write_text(folder / "scores.csv", scores_csv(scores))
+    return figures
+
+
+def figure_rows(figures: Sequence[MetricSummary]) -> list[dict[str, object]]:
+    """Return figures as plain data."""
+    return [{**asdict(item), "interval": [item.interval.low, item.interval.high]} for item in figures]
