@@ -56,10 +56,11 @@ def draw_mosaics(
             )
         outlines = closest_view(contours, affine, is_oriented=is_oriented)
     chosen = choose_window(view, modality=modality, window=window)
-    return tuple(_draw_plane(view, plane, chosen, outlines) for plane in _visible_planes(view))
+    return tuple(_draw_plane(view, plane, chosen, outlines) for plane in visible_planes(view))
 
 
-def _visible_planes(view: View) -> tuple[Plane, ...]:
+def visible_planes(view: View) -> tuple[Plane, ...]:
+    """Return the planes whose pictures show something; at least one."""
     shape = view.array.shape
     visible = [plane for plane in PLANES if min(shape[plane.across], shape[plane.up]) >= _MIN_VOXELS]
     return tuple(visible) or (max(PLANES, key=lambda plane: shape[plane.across] * shape[plane.up]),)

@@ -186,14 +186,17 @@ def _flips(step: Flips, lattice: Lattice, rng: np.random.Generator) -> tuple[int
 def _affine(step: Affine, lattice: Lattice, rng: np.random.Generator) -> AffineDraw:
     """Draw an affine; axes of one voxel are left as they are."""
     moving = np.array(lattice.moving)
-    limits = np.array([getattr(step.rotation_deg, lattice.body_axis(axis)) for axis in range(3)])
+    turn, reach = (
+        np.array([getattr(limits, lattice.body_axis(axis)) for axis in range(3)])
+        for limits in (step.rotation_deg, step.shift)
+    )
     # A turn about an axis moves the two others.
-    rotation = rng.uniform(-limits, limits) * [bool(np.delete(moving, axis).all()) for axis in range(3)]
+    rotation = rng.uniform(-turn, turn) * [bool(np.delete(moving, axis).all()) for axis in range(3)]
     scale = rng.uniform(*step.scale) * rng.uniform(1 - step.stretch, 1 + step.stretch, 3)
     scale = np.where(moving, scale, 1.0)
     pairs = [(first, second) for first in range(3) for second in range(3) if first != second]
     shear = rng.uniform(-step.shear_deg, step.shear_deg, 6) * [moving[a] and moving[b] for a, b in pairs]
-    shift = rng.uniform(-step.shift, step.shift, 3) * lattice.extent * moving
+    shift = rng.uniform(-reach, reach) * lattice.extent * moving
     matrix = (
         create_translate(3, shift)
         @ create_rotate(3, np.radians(rotation))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field
 
 from medpipe.core.codes import Code
-from medpipe.core.errors import SettingsError
+from medpipe.core.errors import RefusedError, SettingsError
 from medpipe.core.findings import Probability, Value
 from medpipe.core.settings import SettingsFile, nearest, read_settings, validate_settings
 
@@ -50,6 +50,14 @@ class DegreesAbout(Value):
     head_foot: float = Field(default=0.0, ge=0, le=180)
 
 
+class ShiftAlong(Value):
+    """Largest shift along each axis of the body, as a part of the field of view, to either side."""
+
+    left_right: float = Field(default=0.0, ge=0, le=0.5)
+    front_back: float = Field(default=0.0, ge=0, le=0.5)
+    head_foot: float = Field(default=0.0, ge=0, le=0.5)
+
+
 class BorderAlong(Value):
     """What is shown beyond the ends of the scan along each axis of the body."""
 
@@ -88,14 +96,14 @@ class Affine(Step):
         scale: Factor of size, the same along all axes; above 1 is larger.
         stretch: Largest relative change of size along each axis on its own.
         shear_deg: Largest shear of each pair of axes.
-        shift: Largest shift, as a part of the field of view along each axis.
+        shift: Largest shift along each axis of the body.
     """
 
     rotation_deg: DegreesAbout = DegreesAbout()
     scale: PositiveRange = (1.0, 1.0)
     stretch: float = Field(default=0.0, ge=0, le=0.5)
     shear_deg: float = Field(default=0.0, ge=0, le=30)
-    shift: float = Field(default=0.0, ge=0, le=0.5)
+    shift: ShiftAlong = ShiftAlong()
 
 
 class Elastic(Step):
@@ -205,6 +213,7 @@ class Recipe(Value):
     Attributes:
         name: Its name.
         description: One or two sentences for people.
+        modality: DICOM modalities that its ranges suit; empty for any.
         units: Unit of brightness and noise: ``value`` of the image (HU), or part of its ``range`` (the
             0.5th to the 99.5th percentile).
         border: What is shown where the scan ends; label maps hold background there.
@@ -214,6 +223,7 @@ class Recipe(Value):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     description: str = ""
+    modality: tuple[str, ...] = ()
     units: Literal["value", "range"] = "range"
     border: BorderAlong = BorderAlong()
     fill: float = 0.0
@@ -228,6 +238,23 @@ class Recipe(Value):
     noise: Noise | None = None
     low_resolution: LowResolution | None = None
     dropout: Dropout | None = None
+
+    def check_modality(self, modality: str) -> None:
+        """Refuse an image whose intensities mean something else to the recipe.
+
+        Args:
+            modality: DICOM modality of the image; empty where it states none, which suits.
+
+        Raises:
+            RefusedError: The recipe is for others (``E_MODALITY``).
+        """
+        if modality and self.modality and modality not in self.modality:
+            raise RefusedError(
+                Code.E_MODALITY,
+                f"The recipe {self.name!r} is for {' or '.join(self.modality)}",
+                found=modality,
+                fix="Choose another recipe, or extend this one and state 'modality'.",
+            )
 
 
 def named_recipes() -> dict[str, Path]:

@@ -77,7 +77,11 @@ def views(volume: Volume, recipe: Recipe, *, copies: int, seed: int) -> tuple[Vi
         recipe: Its elastic and intensity steps are left out: only what can be undone is done.
         copies: How many.
         seed: Owned by the caller; the same seed gives the same views on one device.
+
+    Raises:
+        RefusedError: The recipe is for another modality (``E_MODALITY``).
     """
+    recipe.check_modality(volume.modality)
     sample = sample_of(volume)
     found = []
     for number in range(copies):

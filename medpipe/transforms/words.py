@@ -1,6 +1,7 @@
 """What was done to a copy, in words for people."""
 
 from collections.abc import Iterator
+from math import exp
 
 from medpipe.transforms.augment import Record
 from medpipe.transforms.draws import AffineDraw, Lattice
@@ -36,7 +37,7 @@ def describe(record: Record, *, unit: str = "mm") -> tuple[str, ...]:
         ]
         lines.append("coarser " + ", ".join(coarse))
     if draw.dropout:
-        lines.append(f"{len(draw.dropout)} boxes blanked")
+        lines.append(f"{len(draw.dropout)} box{'es' if len(draw.dropout) > 1 else ''} blanked")
     return tuple(lines) or ("as it was",)
 
 
@@ -58,21 +59,22 @@ def _affine_lines(affine: AffineDraw, lattice: Lattice, unit: str) -> Iterator[s
 
 def _intensity_lines(record: Record) -> Iterator[str]:
     draw = record.draw
-    is_range = record.recipe.units == "range"
     if draw.bias_field is not None:
-        yield f"coil field, seed {draw.bias_field.seed}"
+        yield f"coil field of up to {exp(draw.bias_field.strength):.2f}x"
     if draw.gamma is not None:
         yield f"gamma {draw.gamma:.2f}"
     if draw.contrast is not None:
         yield f"contrast {draw.contrast:.0%}"
     if draw.brightness is not None:
-        yield f"brightness {_amount(draw.brightness, is_range, '+')}"
+        yield f"brightness {_amount(draw.brightness, record, '+')}"
     if draw.noise is not None:
-        yield f"noise {_amount(draw.noise.std, is_range)}"
+        yield f"noise {_amount(draw.noise.std, record)}"
 
 
-def _amount(value: float, is_range: bool, sign: str = "") -> str:
-    return f"{value:{sign}.1%} of the range" if is_range else f"{value:{sign}.1f}"
+def _amount(value: float, record: Record, sign: str = "") -> str:
+    if record.recipe.units == "range":
+        return f"{value:{sign}.1%} of the range"
+    return f"{value:{sign}.1f}{' HU' if record.recipe.modality == ('CT',) else ''}"
 
 
 def _along(lattice: Lattice, axis: int) -> str:

@@ -13,7 +13,16 @@ from numpy.testing import assert_allclose
 from medpipe.core.affine import Array
 from medpipe.core.errors import ShapeError
 from medpipe.transforms.augment import Record, Sample, augment, replay
-from medpipe.transforms.recipe import Affine, DegreesAbout, Elastic, Flips, Recipe, named_recipes, read_recipe
+from medpipe.transforms.recipe import (
+    Affine,
+    DegreesAbout,
+    Elastic,
+    Flips,
+    Recipe,
+    ShiftAlong,
+    named_recipes,
+    read_recipe,
+)
 
 SHAPE, SPACING = (36, 44, 28), (1.0, 0.75, 1.5)
 CENTRE, RADII = np.array([15.0, 24.0, 13.0]), np.array([7.0, 9.0, 5.0])
@@ -27,7 +36,7 @@ SPATIAL = Recipe(
         scale=(0.8, 1.1),
         stretch=0.05,
         shear_deg=5,
-        shift=0.05,
+        shift=ShiftAlong(left_right=0.05, front_back=0.05, head_foot=0.05),
     ),
     elastic=Elastic(probability=0.7, cells=4, strength=0.12),
 )

@@ -23,10 +23,10 @@ def test_ct_mr_and_xray_come_with_medpipe() -> None:
 
 def test_each_recipe_ends_where_its_modality_does() -> None:
     ct, mr = read_recipe("ct"), read_recipe("mr")
-    assert (ct.fill, ct.border.left_right, ct.border.head_foot) == (-1000.0, "fill", "edge")
+    assert (ct.fill, ct.border.left_right, ct.border.head_foot) == (-1000.0, "fill", "reflect")
     assert ct.bias_field is None
     assert mr.bias_field is not None
-    assert "fill" not in mr.border.model_dump().values()
+    assert set(mr.border.model_dump().values()) == {"edge"}
 
 
 def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
@@ -50,8 +50,8 @@ def test_extending_replaces_whole_steps_and_keeps_the_others() -> None:
     [
         ("name: own\nnois: {}\n", r"own\.yaml, line 2: unknown key 'nois'\. Did you mean 'noise'\?"),
         (
-            "extends: mr\nname: own\nnoise:\n  probabilty: 1\n  std: [0.1, 0.2]\n",
-            r"line 4: unknown key 'probabilty'\. Did you mean 'probability'\?",
+            "extends: mr\nname: own\nnoise:\n  prob: 1\n  std: [0.1, 0.2]\n",
+            r"line 4: unknown key 'prob'\. Did you mean 'probability'\?",
         ),
         (
             "name: o\naffine: {probability: 1, rotation_deg: {left_rigth: 2}}\n",

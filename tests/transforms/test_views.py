@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from medpipe.core.errors import ShapeError
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
-from medpipe.transforms.recipe import Affine, DegreesAbout, Flips, Recipe, read_recipe
+from medpipe.transforms.recipe import Affine, DegreesAbout, Flips, Recipe, ShiftAlong, read_recipe
 from medpipe.transforms.views import views
 
 SHAPE = (40, 48, 36)
@@ -23,7 +23,7 @@ TURNS = Recipe(
         scale=(0.9, 1.1),
         stretch=0.05,
         shear_deg=4,
-        shift=0.04,
+        shift=ShiftAlong(left_right=0.04, front_back=0.04, head_foot=0.04),
     ),
 )
 
