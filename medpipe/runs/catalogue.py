@@ -13,6 +13,7 @@ from medpipe.runs.stage import Stage
 STAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "load": "medpipe.runs.stages.load:Load",
+        "locate": "medpipe.runs.stages.locate:Locate",
         "measure": "medpipe.runs.stages.measure:Measure",
         "segment": "medpipe.runs.stages.segment:Segment",
         "report": "medpipe.runs.stages.report:Report",

@@ -10,14 +10,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from medpipe.core.case import Case
 from medpipe.core.errors import RefusedError, SettingsError
-from medpipe.core.findings import Structure
+from medpipe.core.findings import Laterality, Structure
 from medpipe.data.decathlon import read_decathlon
 from medpipe.io.study_folder import StudyFolder
 from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
 from medpipe.runs.folder.state import State
 from medpipe.runs.options import RunOptions
-from medpipe.runs.single import run_stage
+from medpipe.runs.single import load, run_stage
+from medpipe.runs.stage import StageContext
+from medpipe.runs.stages.segment import Segment, SegmentParams
+from medpipe.runs.unit import Unit
 from medpipe.training.packaging import PackageFacts
 from medpipe.training.recipe import TrainingRecipe, read_recipe
 from medpipe.training.workflow import Fold, TrainingResult, read_cases, train_segmentation
@@ -81,6 +85,22 @@ def test_package_gives_in_a_pipeline_what_evaluation_gave(
     assert 2 * shared / (np.count_nonzero(mask.dataobj) + np.count_nonzero(truth)) > 0.8
     stage = next(record for record in study.provenance.stages if record.stage == "segment")
     assert stage.assets == {package: result.package.digest}
+
+
+def test_both_sides_are_segmented_where_they_were_located(
+    trained: tuple[TrainingResult, Path], blob_folder: Path
+) -> None:
+    package = trained[0].package
+    assert package is not None
+    stage = Segment(SegmentParams(package=str(package.path)))
+    stage.open("cpu")
+    crop = load(blob_folder / "images" / "case0.nii.gz")
+    images = {"image": crop, "image_left": crop, "image_right": crop}
+    context = StageContext("cpu", 0, Path(), Unit("x", "x"))
+    case = stage(Case("x").with_(images=images), context)
+    assert set(case.masks) == {"image_left_blob", "image_right_blob"}
+    found = {item.source: item.laterality for item in case.findings if isinstance(item, Structure)}
+    assert found == {"image_left": Laterality.LEFT, "image_right": Laterality.RIGHT}
 
 
 def test_folds_cover_every_case_once(

@@ -53,21 +53,33 @@ class Segment(Stage):
         self._segmenter = load_segmenter(self._package, device, overlap=self._params.overlap)
 
     def __call__(self, case: Case, context: StageContext) -> Case:
-        """Segment the images that the package names as its channels."""
+        """Segment the package's channels; both sides, where ``locate`` cut them out."""
+        channels = [channel.name for channel in self._package.manifest.preprocessing.channels]
+        sides = [
+            side for side in (Laterality.LEFT, Laterality.RIGHT) if f"{channels[0]}_{side}" in case.images
+        ]
+        if not sides:
+            side = Laterality(self._params.side) if self._params.side else None
+            return self._segment(case, {name: name for name in channels}, side)
+        for side in sides:
+            case = self._segment(case, {name: f"{name}_{side}" for name in channels}, side)
+        return case
+
+    def _segment(self, case: Case, roles: dict[str, str], side: Laterality | None) -> Case:
+        """Segment one set of channels; ``roles`` names the image of each."""
         from medpipe.core.volume import Volume
         from medpipe.tasks.segmentation import MaskPlace, SegmentationTask
 
         if self._segmenter is None:
             raise RuntimeError("the stage was not opened")
         manifest = self._package.manifest
-        volumes = {role: image for role, image in case.images.items() if isinstance(image, Volume)}
-        side = Laterality(self._params.side) if self._params.side else None
+        images = {channel: case.images.get(role) for channel, role in roles.items()}
+        volumes = {channel: image for channel, image in images.items() if isinstance(image, Volume)}
         labels = self._segmenter.segment(volumes, side=side)
-        role = manifest.preprocessing.channels[0].name
+        channel, role = next(iter(roles.items()))
         name = f"{role}_{manifest.name}"
         place = MaskPlace(mask=name, source=role, made_by=self._package.maker, laterality=side)
-        findings = SegmentationTask(manifest.labels).findings(labels, volumes[role].grid, place)
-        mask = Mask(
-            labels=labels, role=role, names={label.value: label.code.meaning for label in manifest.labels}
-        )
+        findings = SegmentationTask(manifest.labels).findings(labels, volumes[channel].grid, place)
+        names = {label.value: label.code.meaning for label in manifest.labels}
+        mask = Mask(labels=labels, role=role, names=names)
         return case.adding(findings=findings).with_(masks={**case.masks, name: mask})
