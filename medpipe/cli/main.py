@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from medpipe.cli import (
+    augment_commands,
     config_commands,
     doctor,
     models_commands,
@@ -49,6 +50,7 @@ for _stage, _summary, _defaults in (
     app.command(_stage.name, rich_help_panel=_SCANS)(
         scan_commands.stage_command(_stage, _summary, **_defaults)
     )
+app.command(rich_help_panel=_SCANS)(augment_commands.augment)
 app.command(rich_help_panel=_RUNS)(run_commands.run)
 app.command(rich_help_panel=_RUNS)(run_commands.status)
 app.command(rich_help_panel=_RUNS)(run_commands.retry)

@@ -99,6 +99,7 @@ def prepare(
     *,
     device: str | torch.device = "cpu",
     side: Laterality | None = None,
+    keep_hu: bool = False,
 ) -> Prepared:
     """Turn volumes into a network's input.
 
@@ -107,6 +108,8 @@ def prepare(
         spec: What the network expects.
         device: Where to compute.
         side: Side that the image shows; RIGHT is mirrored where the network knows the left only.
+        keep_hu: Leave channels that are windowed in Hounsfield units, for augmentation in them;
+            :func:`apply_windows` does what was left out.
 
     Raises:
         RefusedError: A channel is missing (``E_NO_MATCH``), of another modality (``E_MODALITY``) or on
@@ -135,10 +138,18 @@ def prepare(
         images = functional.interpolate(
             images[None], size=inner_shape, mode="trilinear", align_corners=False
         )[0]
+    kept = [keep_hu and isinstance(channel.intensity, WindowScale) for channel in spec.channels]
     images = torch.stack(
-        [normalise(image, channel.intensity) for image, channel in zip(images, spec.channels, strict=True)]
+        [
+            image if is_kept else normalise(image, channel.intensity)
+            for image, channel, is_kept in zip(images, spec.channels, kept, strict=True)
+        ]
     )
-    images, offset = pad_to(images, spec.padded_shape(inner_shape))
+    fills = [
+        _lower_end(channel.intensity) if is_kept else 0.0
+        for channel, is_kept in zip(spec.channels, kept, strict=True)
+    ]
+    images, offset = pad_to(images, spec.padded_shape(inner_shape), fills)
     return Prepared(images, first.grid, move, mirrored, inner_shape, offset)
 
 
@@ -210,14 +221,40 @@ def normalise(image: torch.Tensor, rule: Intensity) -> torch.Tensor:
     return _scale_percentiles(image, values, rule)
 
 
-def pad_to(images: torch.Tensor, shape: Sequence[int]) -> tuple[torch.Tensor, Shape3]:
-    """Pad ``(C, P, Q, R)`` with 0, the smaller half in front; return it and the offsets."""
+def apply_windows(images: torch.Tensor, spec: Preprocessing) -> torch.Tensor:
+    """Window the channels ``(C, P, Q, R)`` that ``keep_hu`` left in Hounsfield units."""
+    return torch.stack(
+        [
+            normalise(image, channel.intensity) if isinstance(channel.intensity, WindowScale) else image
+            for image, channel in zip(images, spec.channels, strict=True)
+        ]
+    )
+
+
+def pad_to(
+    images: torch.Tensor, shape: Sequence[int], fills: Sequence[float] = ()
+) -> tuple[torch.Tensor, Shape3]:
+    """Pad ``(C, P, Q, R)``, the smaller half in front; return it and the offsets.
+
+    Args:
+        images: To be padded.
+        shape: ``(P, Q, R)`` afterwards.
+        fills: Value of each channel's padding; 0 where there is none.
+    """
     missing = [wanted - size for wanted, size in zip(shape, images.shape[1:], strict=True)]
     front = [count // 2 for count in missing]
     pads = [pad for count, before in zip(missing, front, strict=True) for pad in (before, count - before)]
     # functional.pad counts from the last axis.
     ordered = [pads[4], pads[5], pads[2], pads[3], pads[0], pads[1]]
-    return functional.pad(images, ordered), (front[0], front[1], front[2])
+    offset = front[0], front[1], front[2]
+    if not any(fills):
+        return functional.pad(images, ordered), offset
+    padded = [functional.pad(image, ordered, value=fill) for image, fill in zip(images, fills, strict=True)]
+    return torch.stack(padded), offset
+
+
+def _lower_end(rule: Intensity) -> float:
+    return rule.low_hu if isinstance(rule, WindowScale) else 0.0
 
 
 def _scale_percentiles(image: torch.Tensor, values: torch.Tensor, rule: PercentileScale) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """The data of one training: patches to learn from and whole cases to look at."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import lightning
@@ -9,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.patch_dataset import PatchDataset, PatchSampler
 from medpipe.data.patches import PatchSampling
-from medpipe.training.patches import PatchAugmentation, PreparedReader, WholeCase, collate_patches
+from medpipe.training.patches import PatchFinish, PreparedReader, WholeCase, collate_patches
 from medpipe.training.recipe import TrainingRecipe
 from medpipe.transforms.recipe import read_recipe as read_augmentation
 
@@ -49,18 +50,14 @@ class SegmentationData(lightning.LightningDataModule):
         rank = self.trainer.global_rank if self.trainer else 0
         count = schedule.steps_per_epoch * schedule.batch_size * world_size
         preprocessing = self._recipe.preprocessing
-        transform = (
-            PatchAugmentation(read_augmentation(sampling.augmentation), preprocessing.orientation)
-            if sampling.augmentation
-            else None
-        )
+        augmentation = read_augmentation(sampling.augmentation) if sampling.augmentation else None
         dataset = PatchDataset(
             self._train,
-            self._reader,
+            replace(self._reader, keep_hu=True),
             PatchSampling(preprocessing.patch_shape, sampling.foreground_share),
             num_patches=count,
             seed=schedule.seed,
-            transform=transform,
+            transform=PatchFinish(preprocessing, augmentation),
             cache_bytes=self._cache_bytes,
         )
         return DataLoader(

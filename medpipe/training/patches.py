@@ -12,7 +12,7 @@ from medpipe.core.preprocessing import Preprocessing
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.patch_dataset import Patch
 from medpipe.data.reading import LabelledImage, read_case
-from medpipe.inference.preprocess import prepare, prepare_labels
+from medpipe.inference.preprocess import apply_windows, prepare, prepare_labels
 from medpipe.transforms.augment import Sample, augment
 from medpipe.transforms.recipe import Recipe
 
@@ -48,10 +48,12 @@ class PreparedReader:
     Attributes:
         preprocessing: What the network expects.
         known_labels: Label values that may occur.
+        keep_hu: Whether windowed channels stay in Hounsfield units, as augmentation expects them.
     """
 
     preprocessing: Preprocessing
     known_labels: Collection[int]
+    keep_hu: bool = False
 
     def __call__(self, case: SegmentationCase) -> LabelledImage:
         """Read a case.
@@ -67,31 +69,34 @@ class PreparedReader:
                 f"Case {case.id} has no mask, so nothing can be learned from it",
                 fix="Add its mask, or leave it out of the split.",
             )
-        prepared = prepare(files.volumes, self.preprocessing)
+        prepared = prepare(files.volumes, self.preprocessing, keep_hu=self.keep_hu)
         label_map = prepare_labels(prepared, torch.from_numpy(files.label_map))
         spacing = prepared.spacing_mm
         return LabelledImage(prepared.images, label_map, spacing)
 
 
 @dataclass(frozen=True)
-class PatchAugmentation:
-    """Changes a patch by its own seed.
+class PatchFinish:
+    """Changes a patch by its own seed, in Hounsfield units where it is CT, then windows it.
 
     Attributes:
-        recipe: What may be done.
-        orientation: Axis codes of the network's input.
+        preprocessing: What the network expects.
+        recipe: What may be changed; None for nothing.
     """
 
-    recipe: Recipe
-    orientation: str
+    preprocessing: Preprocessing
+    recipe: Recipe | None
 
     def __call__(self, patch: Patch) -> Patch:
-        """Return the patch changed."""
-        i, j, k = patch.spacing_mm.tolist()
-        sample = Sample(patch.image, (i, j, k), patch.label_map, orientation=self.orientation)
-        changed = augment(sample, self.recipe, seed=patch.seed).sample
-        assert changed.label_map is not None
-        return patch._replace(image=changed.image, label_map=changed.label_map)
+        """Return the patch as the network takes it."""
+        if self.recipe is not None:
+            i, j, k = patch.spacing_mm.tolist()
+            orientation = self.preprocessing.orientation
+            sample = Sample(patch.image, (i, j, k), patch.label_map, orientation=orientation)
+            changed = augment(sample, self.recipe, seed=patch.seed).sample
+            assert changed.label_map is not None
+            patch = patch._replace(image=changed.image, label_map=changed.label_map)
+        return patch._replace(image=apply_windows(patch.image, self.preprocessing))
 
 
 def collate_patches(patches: list[Patch]) -> PatchBatch:

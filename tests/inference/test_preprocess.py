@@ -11,7 +11,7 @@ from medpipe.core.findings import Laterality
 from medpipe.core.preprocessing import Channel, PercentileScale, Preprocessing, Region, WindowScale, ZScore
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
-from medpipe.inference.preprocess import normalise, pad_to, prepare, prepare_labels
+from medpipe.inference.preprocess import apply_windows, normalise, pad_to, prepare, prepare_labels
 
 AXES = [a + b + c for a in "LR" for b in "PA" for c in "IS"]
 ORIENTATIONS = [
@@ -147,3 +147,20 @@ class TestBadInput:
         )
         with pytest.raises(RefusedError, match="'t2' lies on another grid"):
             prepare({"image": volume_of(), "t2": volume_of(spacing=(1, 1, 2))}, two)
+
+
+def test_windows_put_off_for_augmentation_give_the_same_input() -> None:
+    channels = (
+        Channel(name="image", modality="CT", intensity=WindowScale(low_hu=-100, high_hu=300)),
+        Channel(name="other", modality="CT", intensity=ZScore()),
+    )
+    wide = spec(channels=channels, patch_shape=(8, 8, 12))
+    plain = volume_of()
+    volumes = {
+        name: Volume(plain.array * scale - 50, plain.affine, "CT", plain.source)
+        for name, scale in (("image", 1.0), ("other", 3.0))
+    }
+    at_once = prepare(volumes, wide)
+    put_off = prepare(volumes, wide, keep_hu=True)
+    assert put_off.images[0].min() == -100  # padded with air at the window's end, not with water
+    torch.testing.assert_close(apply_windows(put_off.images, wide), at_once.images)

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813  # its customary name
+import SimpleITK as sitk  # its customary name
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
