@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 import torch
 from monai.data import PydicomReader
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -163,8 +163,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             write_series(Path(folder), arguments.slices, syntax)
             result[title] = report(title, time_readers(Path(folder), list(READERS), arguments.repeats))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

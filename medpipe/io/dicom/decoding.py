@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.io.dicom.decode_worker import Share, shared_array
-from medpipe.io.dicom.frames import Frame, load_frame
+from medpipe.io.dicom.decode_worker import MAX_QUEUE_ENTRIES, QUEUE_ENTRY_BYTES, Work, shared_array
+from medpipe.io.dicom.frames import Frame, load_frame, num_bytes_of, shape_of
 from medpipe.io.dicom.syntaxes import NATIVE
 
 MIN_PIXELS_FOR_PROCESSES: Final = 8 * 1024 * 1024
@@ -61,7 +61,7 @@ def load_frames(
 
 
 def _load_in_threads(frames: Sequence[Frame], workers: int, hash_files: bool) -> LoadedFrames:
-    values = np.empty(_shape_of(frames), dtype=np.float32)
+    values = np.empty(shape_of(frames), dtype=np.float32)
     size = max(1, BLOCK_BYTES // values[0].nbytes)
 
     def load_block(start: int) -> list[str]:
@@ -76,34 +76,38 @@ def _load_in_threads(frames: Sequence[Frame], workers: int, hash_files: bool) ->
         return LoadedFrames(values, [digest for block in blocks for digest in block])
 
 
-def _shape_of(frames: Sequence[Frame]) -> tuple[int, int, int]:
-    layout = frames[0].layout
-    return len(frames), layout.rows, layout.columns
-
-
 def _load_in_processes(frames: Sequence[Frame], workers: int, hash_files: bool) -> LoadedFrames:
-    shape = _shape_of(frames)
-    descriptor = os.memfd_create("medpipe-frames")
+    stride = min(len(frames), MAX_QUEUE_ENTRIES)
+    memory = os.memfd_create("medpipe-frames")
+    queue = _filled_queue(stride)
     try:
-        os.ftruncate(descriptor, int(np.prod(shape, dtype=np.int64)) * np.dtype(np.float32).itemsize)
-        numbered = tuple(enumerate(frames))
-        shares = [Share(descriptor, shape, numbered[start::workers], hash_files) for start in range(workers)]
-        digests = [""] * len(frames)
+        os.ftruncate(memory, num_bytes_of(shape_of(frames)))
+        work = Work(memory, queue, stride, tuple(frames), hash_files)
         with ThreadPoolExecutor(workers) as executor:
-            for start, of_share in enumerate(executor.map(_run_worker, shares)):
-                digests[start::workers] = of_share
-        return LoadedFrames(shared_array(descriptor, shape), digests)
+            shares = list(executor.map(_run_worker, [work] * workers))
+        digests = {position: digest for share in shares for position, digest in share.items()}
+        return LoadedFrames(shared_array(memory, frames), [digests[index] for index in range(len(frames))])
     finally:
-        os.close(descriptor)
+        os.close(memory)
+        os.close(queue)
 
 
-def _run_worker(share: Share) -> list[str]:
+def _filled_queue(num_entries: int) -> int:
+    """Return the read end of a pipe that holds the numbers from 0."""
+    read_end, write_end = os.pipe()
+    entries = (number.to_bytes(QUEUE_ENTRY_BYTES, "little") for number in range(num_entries))
+    os.write(write_end, b"".join(entries))
+    os.close(write_end)
+    return read_end
+
+
+def _run_worker(work: Work) -> dict[int, str]:
     """Run one worker to its end; a codec that crashes takes its process along and nothing else."""
     process = subprocess.run(
         [sys.executable, "-m", _WORKER],
-        input=pickle.dumps(share),
+        input=pickle.dumps(work),
         capture_output=True,
-        pass_fds=[share.descriptor],
+        pass_fds=[work.memory, work.queue],
         check=False,
     )
     if process.returncode != 0:
@@ -113,7 +117,7 @@ def _run_worker(share: Share) -> list[str]:
             found=f"exit status {process.returncode}",
             fix="Fetch the files again from their source.",
         )
-    result: list[str] | RefusedError | OSError = pickle.loads(process.stdout)
+    result: dict[int, str] | RefusedError | OSError = pickle.loads(process.stdout)
     if isinstance(result, Exception):
         raise result
     return result

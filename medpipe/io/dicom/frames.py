@@ -1,7 +1,9 @@
 """One frame: from the bytes of a file to float32 values in an array that exists already."""
 
 import hashlib
+import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +43,17 @@ class Frame:
     layout: PixelLayout
     rescale: Rescale
     padding: tuple[int, int] | None = None
+
+
+def shape_of(frames: Sequence[Frame]) -> tuple[int, int, int]:
+    """Return ``(S, rows, columns)`` of frames of one size."""
+    layout = frames[0].layout
+    return len(frames), layout.rows, layout.columns
+
+
+def num_bytes_of(shape: tuple[int, int, int]) -> int:
+    """Return the size of a float32 array."""
+    return math.prod(shape) * np.dtype(np.float32).itemsize
 
 
 def load_frame(frame: Frame, out: npt.NDArray[np.float32], *, hash_file: bool) -> str:
