@@ -30,8 +30,8 @@ class Work:
 
     Attributes:
         memory: Inherited descriptor of the shared memory for the float32 array.
-        queue: Inherited descriptor of a pipe with the first position of each portion: workers that get less of
-            a busy machine take fewer.
+        queue: Inherited descriptor of a pipe with the first position of each portion: workers that get less
+            of a busy machine take fewer.
         stride: A portion is every ``stride``-th frame from its first position.
         frames: All frames; the first axis of the array.
         hash_files: Whether to hash the files.
