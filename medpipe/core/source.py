@@ -60,7 +60,7 @@ class Source(Value):
 
     Attributes:
         kind: File format.
-        sha256: Hash over the bytes of all files, in the order of the slices.
+        sha256: Hash over the bytes of the file; of several, over their hashes in slice order.
         study_uid: StudyInstanceUID; empty where the format has none.
         series_uid: SeriesInstanceUID; empty where the format has none.
         frame_of_reference_uid: FrameOfReferenceUID; empty where the format has none.
