@@ -18,7 +18,9 @@ from medpipe.io.dicom.layout import PixelLayout
 from medpipe.io.dicom.syntaxes import JPEG
 
 # pydicom logs the traceback of each decoder it tries; the error raised at the end says as much.
-logging.getLogger("pydicom").addHandler(logging.NullHandler())
+_PYDICOM_LOG = logging.getLogger("pydicom.pixels.decoders.base")
+_PYDICOM_LOG.addHandler(logging.NullHandler())
+_PYDICOM_LOG.propagate = False
 
 _ITEM_HEADER = Struct("<HHI")
 _ITEM, _SEQUENCE_END = 0xE000, 0xE0DD
@@ -77,7 +79,7 @@ def decode_frame(encapsulated: bytes, layout: PixelLayout, index: int) -> npt.ND
     except BaseException as error:
         if layout.syntax in JPEG and not _has_libjpeg(decoder):
             raise _no_decoder(layout.syntax) from error
-        raise _undecodable(layout, index, _last_line(error)) from error
+        raise _undecodable(layout, index, _reason(error)) from error
     if pixels.shape != (layout.rows, layout.columns):
         raise _undecodable(layout, index, f"a frame of shape {pixels.shape}")
     return np.asarray(pixels)
@@ -123,9 +125,10 @@ def _encapsulate(frame: bytes) -> bytes:
     return _ITEM_HEADER.pack(0xFFFE, _ITEM, 0) + _ITEM_HEADER.pack(0xFFFE, _ITEM, len(frame)) + frame
 
 
-def _last_line(error: BaseException) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:160]
+def _reason(error: BaseException) -> str:
+    """Return what each decoder said, one a line in pydicom's message below its heading."""
+    lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
+    return "; ".join(line[:160] for line in lines[1:] or lines)
 
 
 def _has_libjpeg(decoder: Decoder) -> bool:
