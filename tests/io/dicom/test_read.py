@@ -1,5 +1,6 @@
 """Reading series: the rows of bad input that other readers get wrong, and good data against oracles."""
 
+import logging
 import struct
 import zlib
 from dataclasses import replace
@@ -373,17 +374,16 @@ class TestSyntaxes:
             read_dicom(series, form=Form.VOLUME, workers=2)
         assert caught.value.code is Code.E_DECODE
 
-    def test_garbage_jpeg_2000(self, builder, caplog, capfd):
+    def test_garbage_jpeg_2000(self, builder, monkeypatch):
+        shown = []
+        monkeypatch.setattr(logging.getLogger(), "handlers", [handler := logging.NullHandler()])
+        monkeypatch.setattr(handler, "handle", shown.append)
         builder.write([garbage(ds) for ds in builder.axial([0])], JPEG2000Lossless)
         (series,) = builder.series()
-        with pytest.raises(
-            RefusedError, match=r"pillow: .*; .*pylibjpeg: |pylibjpeg: .*; pillow: "
-        ) as caught:
+        with pytest.raises(RefusedError, match=r"found pylibjpeg: .*; pillow: ") as caught:
             read_dicom(series, form=Form.VOLUME)
         assert caught.value.code is Code.E_DECODE
-        # What the decoders said is in the error; pydicom's tracebacks are not for the screen.
-        assert not caplog.records
-        assert capfd.readouterr().err == ""
+        assert not shown  # what the decoders said is in the error, so that no traceback is for the screen
 
     def test_garbage_run_lengths(self, builder):
         # The Rust decoder panics on segments that run over the end of the frame.
