@@ -24,6 +24,19 @@ MAX_DEPTH: Final = 20
 """Deeper nesting is no setting, and would exhaust the stack."""
 
 
+_EXPECTED: Final[Mapping[str, str]] = {
+    "bool_parsing": "true or false is expected",
+    "bool_type": "true or false is expected",
+    "float_parsing": "a number is expected",
+    "float_type": "a number is expected",
+    "int_parsing": "a whole number is expected",
+    "int_type": "a whole number is expected",
+    "string_type": "text is expected; put it in quotes",
+    "tuple_type": "a list is expected, such as [a, b]",
+}
+"""Words for what pydantic says about values of another type."""
+
+
 @dataclass(frozen=True)
 class SettingsFile:
     """Parsed settings and where each key stands.
@@ -63,7 +76,10 @@ def read_settings(path: Path) -> SettingsFile:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            Code.E_SETTINGS, f"The settings file {path} cannot be read", found=_reason(error)
+            Code.E_SETTINGS,
+            f"The settings file {path} cannot be read",
+            found=_reason(error),
+            fix="Name a YAML file in UTF-8.",
         ) from error
     return parse_settings(text, name=path.name)
 
@@ -125,8 +141,8 @@ def environment_with(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
 
 
 def _refuse_more_than_data(text: str, name: str) -> None:
@@ -208,10 +224,12 @@ def _raise_first(error: ValidationError, model: type[BaseModel], settings: Setti
             fix=nearest(key, _fields_at(model, first["loc"][:-1])),
         ) from error
     if first["type"] == "missing":
-        raise SettingsError(Code.E_SETTINGS, f"{where}: the key {key!r} is missing") from error
+        raise SettingsError(
+            Code.E_SETTINGS, f"{where}: the key {key!r} is missing", fix="Give it a value."
+        ) from error
     raise SettingsError(
         Code.E_SETTINGS,
-        f"{where}: {key!r} is not valid ({first['msg']})",
+        f"{where}: {key!r} is not valid ({_EXPECTED.get(first['type'], first['msg'])})",
         found=repr(first["input"]),
     ) from error
 

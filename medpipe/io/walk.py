@@ -56,7 +56,12 @@ def walk_trees(roots: Iterable[Path]) -> Walk:
     roots = [Path(os.path.abspath(root)) for root in roots]
     for root in roots:
         if not root.exists():
-            raise NoInputError(Code.E_NO_INPUT, "There is nothing to read", found=f"no file or folder {root}")
+            raise NoInputError(
+                Code.E_NO_INPUT,
+                "There is nothing to read",
+                found=f"no file or folder {root}",
+                fix="Check the path.",
+            )
         walker.add_root(root, prefix=f"{root.name}/" if len(roots) > 1 else "")
     walker.follow_links()
     return Walk(tuple(walker.files), tuple(walker.skipped))

@@ -169,7 +169,7 @@ def find_pipeline(name: str) -> Path:
         SettingsError: There is neither; names the nearest.
     """
     path = Path(name)
-    if path.suffix in {".yaml", ".yml"} and path.is_file():
+    if path.suffix in {".yaml", ".yml"}:
         return path
     known = named_pipelines()
     if name not in known:

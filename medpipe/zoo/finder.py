@@ -1,6 +1,7 @@
 """Finding packages: those that come with medpipe, the user's own, and folders named by path."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from medpipe.core.codes import Code
@@ -47,13 +48,8 @@ def find_package(reference: str | Path) -> Package:
     folders = package_folders()
     found = [folder for folder in folders if folder.name == reference]
     if not found:
-        is_here = Path(reference).is_dir()
         raise SettingsError(
-            Code.E_PACKAGE,
-            f"There is no model package {reference!r}",
-            fix=f"Write ./{reference} for the folder here."
-            if is_here
-            else nearest(reference, (folder.name for folder in folders)),
+            Code.E_PACKAGE, f"There is no model package {reference!r}", fix=_instead(reference, folders)
         )
     if len(found) > 1:
         raise SettingsError(
@@ -71,3 +67,11 @@ def find_package(reference: str | Path) -> Package:
             fix="Rename the folder.",
         )
     return package
+
+
+def _instead(reference: str, folders: Sequence[Path]) -> str:
+    if Path(reference).is_dir():
+        return f"Write ./{reference} for the folder here."
+    if not folders:
+        return "There are none yet: 'medpipe models add FOLDER' adds one, 'medpipe train' makes one."
+    return nearest(reference, (folder.name for folder in folders))

@@ -124,7 +124,7 @@ class TestReading:
 
     def test_bytes_that_are_no_text(self, tmp_path: Path) -> None:
         (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")
-        with pytest.raises(SettingsError, match="cannot be read: found UnicodeDecodeError"):
+        with pytest.raises(SettingsError, match="cannot be read: found bytes that are no text"):
             read_settings(tmp_path / "p.yaml")
 
     def test_huge_file(self, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ class TestValidation:
         assert f"p.yaml, line {line}: unknown key {key!r}. Did you mean {meant!r}?" in problem(text)
 
     def test_missing_key_is_named(self) -> None:
-        assert problem("listed: []\n") == "p.yaml, line 1: the key 'name' is missing."
+        assert problem("listed: []\n") == "p.yaml, line 1: the key 'name' is missing. Give it a value."
 
     def test_wrong_value_names_line_key_and_value(self) -> None:
         text = problem("name: a\none:\n  min_slices: many\n")

@@ -111,7 +111,7 @@ class TestWrongFile:
             built(text)
 
     def test_missing_file_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(SettingsError, match="no pipeline"):
+        with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read"):
             read_pipeline(tmp_path / "absent.yaml")
 
 

@@ -150,7 +150,7 @@ class RunFolder:
         """
         try:
             return RunRecord.model_validate_json((self.path / "run.json").read_bytes())
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise SettingsError(
                 Code.E_OUTPUT,
                 f"{self.path} holds no run",
