@@ -19,7 +19,8 @@ from medpipe.cli import (
 )
 from medpipe.cli.exit_codes import Exit, exit_of_error
 from medpipe.cli.screen import say, say_error
-from medpipe.core.errors import MedpipeError
+from medpipe.core.codes import Code
+from medpipe.core.errors import MachineError, MedpipeError
 from medpipe.core.findings import NOT_FOR_DIAGNOSIS
 from medpipe.runs.stages.load import Load
 from medpipe.runs.stages.measure import Measure
@@ -96,6 +97,17 @@ def main() -> NoReturn:
     except MedpipeError as error:
         say_error(error)
         sys.exit(exit_of_error(error))
+    except OSError as error:
+        # A disk or pipe that failed where nobody could say more about it.
+        say_error(
+            MachineError(
+                Code.E_DISK,
+                f"Cannot read or write {error.filename or 'the output'}",
+                found=error.strerror or str(error),
+                fix="Correct the path or the permissions, or free space, then run the same command again.",
+            )
+        )
+        sys.exit(Exit.MACHINE)
     except _Interrupted:
         say("interrupted; the same command goes on where it stopped")
         sys.exit(Exit.INTERRUPTED)

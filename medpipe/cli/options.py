@@ -20,18 +20,19 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Workers = Annotated[
     int | None,
     typer.Option(
-        help="Worker processes; 0 for none. [default: one a GPU, or one a core]", show_default=False
+        help="Worker processes, 0 for none; one a GPU or one a core by default.", show_default=False
     ),
 ]
+WorkersOfStage = Annotated[int, typer.Option(help="Worker processes, 0 for none.")]
 TimeLimit = Annotated[
     float | None,
-    typer.Option(help="Longest time for one study in seconds. [default: none]", show_default=False),
+    typer.Option(help="Longest time for one study in seconds; none by default.", show_default=False),
 ]
 Durable = Annotated[bool, typer.Option("--durable", help="Survive a power cut: fsync every result.")]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
-        "--key", help="File with the key that ids are hashed with. [default: your own]", show_default=False
+        "--key", help="File with the key that ids are hashed with; your own by default.", show_default=False
     ),
 ]
 AllowRefused = Annotated[

@@ -1,12 +1,14 @@
 """Commands over whole runs: run, status, retry, render."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
 from medpipe.cli import options as opt
 from medpipe.cli.exit_codes import exit_of_counts
-from medpipe.cli.screen import print_json, print_table, progress_bars, say
+from medpipe.cli.screen import counted, print_json, print_table, progress_bars, say
+from medpipe.core.codes import Code
+from medpipe.core.errors import NoInputError
 from medpipe.runs.folder.state import State
 from medpipe.runs.identity import Names
 from medpipe.runs.options import RunOptions
@@ -37,7 +39,9 @@ def run(
     names: Annotated[
         Names, typer.Option(help="Study names: keyed hashes, or original ones for de-identified data.")
     ] = Names.HASHED,
-    group_by: Annotated[str, typer.Option(help="What makes a study of files: study or folder.")] = "study",
+    group_by: Annotated[
+        Literal["study", "folder"], typer.Option(help="What makes a study of NIfTI files and pictures.")
+    ] = "study",
     key: opt.KeyFile = None,
     durable: opt.Durable = False,
     allow_refused: opt.AllowRefused = False,
@@ -57,7 +61,7 @@ def run(
         shard=Shard.parse(shard),
         names=names,
         key=key,
-        group_by="folder" if group_by == "folder" else "study",
+        group_by=group_by,
     )
     with progress_bars(quiet=quiet) as progress:
         if dry_run:
@@ -72,7 +76,7 @@ def run(
         _show_plan(planned, as_json=as_json)
         return
     show_summary(summary, as_json=as_json, quiet=quiet)
-    raise typer.Exit(exit_of_counts(summary.counts, allow_refused=allow_refused))
+    end(summary, allow_refused=allow_refused)
 
 
 def status(output: opt.RunFolderArgument, as_json: opt.AsJson = False) -> None:
@@ -103,7 +107,9 @@ def retry(
             output, unit_ids=tuple(studies or ()), states=states, options=chosen, progress=progress
         )
     show_summary(summary, as_json=as_json, quiet=quiet)
-    raise typer.Exit(exit_of_counts(summary.counts))
+    if summary.counts[State.REFUSED] and not (refused or studies or quiet):
+        say("refused studies were left alone; --refused runs them again")
+    end(summary)
 
 
 def render(output: opt.RunFolderArgument, as_json: opt.AsJson = False) -> None:
@@ -133,10 +139,32 @@ def show_summary(summary: RunSummary, *, as_json: bool, quiet: bool) -> None:
     if len(attention) > _SHOWN:
         say(f"and {len(attention) - _SHOWN} more; see the page")
     say(
-        f"{summary.num_units} studies from {summary.num_files} files, {summary.num_skipped} of them no images"
+        f"{counted(summary.num_units, 'study', 'studies')} from {counted(summary.num_files, 'file')}, "
+        f"{summary.num_skipped} of them no images"
     )
     if summary.index_page.exists():
         say(f"page: {summary.index_page}")
+
+
+def end(summary: RunSummary, *, allow_refused: bool = False) -> NoReturn:
+    """End a command with the exit code of a run.
+
+    Raises:
+        NoInputError: The run has no study.
+    """
+    if not summary.num_units:
+        raise no_study(summary.num_files)
+    raise typer.Exit(exit_of_counts(summary.counts, allow_refused=allow_refused))
+
+
+def no_study(num_files: int) -> NoInputError:
+    """Return the error of inputs that hold no image."""
+    return NoInputError(
+        Code.E_NO_INPUT,
+        "No readable study was found",
+        found=f"{counted(num_files, 'file')}, none of them an image" if num_files else "no files",
+        fix="Name files or folders with DICOM, NIfTI, PNG or JPEG; 'medpipe index --json' says why not.",
+    )
 
 
 _SHOWN = 20
@@ -163,7 +191,7 @@ def _show_plan(planned: Plan, *, as_json: bool) -> None:
             "study": unit.id,
             "file": unit.label,
             "inputs": {
-                role: f"{chosen.series.modality or 'image'} of {chosen.series.num_slices} slices"
+                role: f"{chosen.series.modality or 'image'} of {counted(chosen.series.num_slices, 'slice')}"
                 for role, chosen in unit.inputs.items()
             },
             "refused": str(unit.refusal) if unit.refusal else "",
@@ -186,7 +214,7 @@ def _show_plan(planned: Plan, *, as_json: bool) -> None:
         ],
     )
     say(
-        f"{len(planned.units)} studies, {planned.num_refused} of them refused; "
+        f"{counted(len(planned.units), 'study', 'studies')}, {planned.num_refused} of them refused; "
         f"{planned.bytes_to_read / 1e6:.1f} MB to read, "
         f"the largest image {planned.largest_image_bytes / 1e6:.1f} MB in memory; "
         f"{len(planned.skipped)} of {planned.num_files} files are no images. Nothing was written."

@@ -1,18 +1,21 @@
 """Commands over scans: index and validate, and one command for each stage."""
 
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_origin
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
 
 from medpipe.cli import options as opt
-from medpipe.cli.exit_codes import Exit, exit_of_counts
-from medpipe.cli.run_commands import show_summary
-from medpipe.cli.screen import print_json, print_table, progress_bars, say
-from medpipe.io.series import Form
+from medpipe.cli.exit_codes import Exit
+from medpipe.cli.run_commands import end, no_study, show_summary
+from medpipe.cli.screen import counted, print_json, print_table, progress_bars, say
+from medpipe.io.series import Form, Skipped
 from medpipe.runs.options import RunOptions
 from medpipe.runs.stage import Stage
+
+_REASONS_SHOWN: Final = 5
 
 
 def index(inputs: opt.Inputs, as_json: opt.AsJson = False, quiet: opt.Quiet = False) -> None:
@@ -41,11 +44,10 @@ def index(inputs: opt.Inputs, as_json: opt.AsJson = False, quiet: opt.Quiet = Fa
         columns = ("study", "file", "modality", "form", "slices", "size", "traits", "refused")
         print_table(columns, [[row[column] for column in columns] for row in rows])
         if not quiet:
-            say(
-                f"{len(found.studies)} studies; {len(found.skipped)} of {found.num_files} files are no images"
-            )
+            say(f"{counted(len(found.studies), 'study', 'studies')} in {counted(found.num_files, 'file')}")
+            _say_skipped(found.skipped)
     if not found.studies:
-        raise typer.Exit(Exit.NO_INPUT)
+        raise no_study(found.num_files)
 
 
 def validate(
@@ -82,10 +84,19 @@ def validate(
         )
     refused = sum(verdict.is_refused for verdict in verdicts)
     if not quiet and not as_json:
-        say(f"{len(verdicts)} series, {refused} refused; {len(found.skipped)} files are no images")
+        say(f"{len(verdicts)} series, {refused} refused; {counted(found.num_files, 'file')}")
+        _say_skipped(found.skipped)
     if not verdicts:
-        raise typer.Exit(Exit.NO_INPUT)
+        raise no_study(found.num_files)
     raise typer.Exit(Exit.SOME if refused else Exit.OK)
+
+
+def _say_skipped(skipped: Sequence[Skipped]) -> None:
+    if skipped:
+        reasons = Counter(item.reason for item in skipped)
+        shown = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_REASONS_SHOWN))
+        more = "; other reasons with --json" if len(reasons) > _REASONS_SHOWN else ""
+        say(f"not taken: {shown}{more}")
 
 
 def stage_command(stage: type[Stage], summary: str, **defaults: Any) -> Callable[..., None]:
@@ -115,7 +126,7 @@ def stage_command(stage: type[Stage], summary: str, **defaults: Any) -> Callable
                 progress=progress,
             )
         show_summary(summary, as_json=values["as_json"], quiet=values["quiet"])
-        raise typer.Exit(exit_of_counts(summary.counts, allow_refused=values["allow_refused"]))
+        end(summary, allow_refused=values["allow_refused"])
 
     command.__doc__ = summary
     command.__name__ = stage.name
@@ -133,7 +144,7 @@ _BEFORE = [_parameter("inputs", opt.Inputs), _parameter("output", opt.Output)]
 _AFTER = [
     _parameter("slices", opt.SliceForm, False),
     _parameter("device", opt.Device, "auto"),
-    _parameter("workers", opt.Workers, 0),
+    _parameter("workers", opt.WorkersOfStage, 0),
     _parameter("key", opt.KeyFile, None),
     _parameter("allow_refused", opt.AllowRefused, False),
     _parameter("as_json", opt.AsJson, False),
@@ -150,4 +161,12 @@ def _option(name: str, field: Any, defaults: dict[str, Any]) -> inspect.Paramete
         annotation, default = list[str], list(default)
     elif annotation not in (int, float, bool, str) and get_args(annotation):
         annotation = str
-    return _parameter(name, Annotated[annotation, typer.Option(help=field.description)], default)
+    option = typer.Option(help=field.description, metavar=_choices(field.annotation))
+    return _parameter(name, Annotated[annotation, option], default)
+
+
+def _choices(annotation: Any) -> str | None:
+    """Return the values that a parameter can take, such as ``html|json``; None where they are endless."""
+    if get_origin(annotation) is Literal:
+        return "|".join(filter(None, get_args(annotation)))
+    return next((found for item in get_args(annotation) if (found := _choices(item))), None)

@@ -40,6 +40,11 @@ def say(text: str) -> None:
     Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 file`` or ``2 files``; ``plural`` for nouns that do not end so."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def say_error(error: MedpipeError) -> None:
     """Print an error with its three parts."""
     console = Console(stderr=True, highlight=False)

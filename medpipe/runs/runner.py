@@ -93,10 +93,7 @@ def _run(
     forget: Iterable[str] = (),
 ) -> RunSummary:
     """Run, as if the units to ``forget`` had never been begun."""
-    if options.workers == 0 and options.time_limit_s is not None:
-        raise SettingsError(
-            Code.E_SETTINGS, "A time limit needs worker processes", found="0 workers", fix="Use --workers 1."
-        )
+    _check_time_limit(options)
     devices = choose_devices(options.device, options.workers)
     identity = Identity(load_key(options.key), options.names)
     inputs = [path.absolute() for path in inputs]
@@ -215,6 +212,22 @@ def _work_here(processing: ProcessorSettings, units: Iterable[Unit], book: State
             outcome = processor.process(unit)
             stop_at_machine_fault(outcome)
             book.end(unit, 1, processing.device, outcome)
+
+
+def _check_time_limit(options: RunOptions) -> None:
+    if options.time_limit_s is None:
+        return
+    if not options.time_limit_s > 0:
+        raise SettingsError(
+            Code.E_SETTINGS,
+            "A time limit is a number of seconds above 0",
+            found=f"{options.time_limit_s:g}",
+            fix="Leave it out for no limit.",
+        )
+    if options.workers == 0:
+        raise SettingsError(
+            Code.E_SETTINGS, "A time limit needs worker processes", found="0 workers", fix="Use --workers 1."
+        )
 
 
 def _resolve(pipeline: str | Path | Pipeline, overrides: Sequence[str]) -> Pipeline:

@@ -115,7 +115,12 @@ class TestExitCodes:
             (["run", "measure", "{scans}", "-o", "{out}", "--shard", "3/2"], "Such as 1/4"),
             (["run", "measure", "{scans}", "-o", "{scans}"], "Choose a new folder"),
             (["run", "measure", "{scans}"], "--output"),
+            (["run", "measure", "{scans}", "-o", "{out}", "--time-limit", "0"], "seconds above 0"),
+            (["run", "measure", "{scans}", "-o", "{out}", "--group-by", "day"], "Invalid value for '--group-by'"),
+            (["run", "absent.yaml", "{scans}", "-o", "{out}"], "absent.yaml cannot be read"),
             (["status", "{scans}"], "no run.json"),
+            (["status", "{scans}/0.nii"], "no run.json"),
+            (["models", "info", "nothing"], "medpipe models add"),
             (["config", "show", "nothing"], "no pipeline 'nothing'"),
             (["explode"], "No such command"),
         ],
@@ -131,12 +136,16 @@ class TestExitCodes:
 
     def test_3_nothing_readable(self, medpipe: Medpipe, tmp_path: Path, output: Path) -> None:
         (tmp_path / "empty").mkdir()
-        for command in ("index", "validate"):
-            assert medpipe(command, tmp_path / "empty").code == Exit.NO_INPUT
-        assert medpipe("run", "measure", tmp_path / "absent", "-o", output).code == Exit.NO_INPUT
-        assert (
-            medpipe("run", "measure", tmp_path / "empty", "-o", output, "--workers", 0).code == Exit.NO_INPUT
-        )
+        for command in (
+            ("index", tmp_path / "empty"),
+            ("validate", tmp_path / "empty"),
+            ("run", "measure", tmp_path / "absent", "-o", output),
+            ("run", "measure", tmp_path / "empty", "-o", output, "--workers", 0),
+        ):
+            said = medpipe(*command)
+            assert said.code == Exit.NO_INPUT
+            assert "error E_NO_INPUT" in said.err
+            assert "to do: " in said.err
 
     def test_4_some_refused_unless_that_is_allowed(self, medpipe: Medpipe, mixed: Path, output: Path) -> None:
         command = ("run", "measure", mixed, "-o", output, "--workers", 0)
@@ -160,6 +169,12 @@ class TestExitCodes:
         said = medpipe("run", "measure", good, "-o", output, "--device", "cuda:99")
         assert said.code == Exit.MACHINE
         assert "E_DEVICE" in said.err
+
+    def test_6_sample_that_cannot_be_written(self, medpipe: Medpipe, good: Path) -> None:
+        said = medpipe("sample", good / "0.nii")
+        assert said.code == Exit.MACHINE
+        assert "Cannot read or write" in said.err
+        assert "found: Not a directory" in said.err
 
     @pytest.mark.parametrize(
         ("counts", "allow_refused", "code"),
@@ -253,6 +268,14 @@ class TestOutput:
         header, *rows = (line.split("\t") for line in said.out.splitlines())
         assert header[:3] == ["study", "file", "modality"]
         assert {row[1] for row in rows} == {"0.nii", "1.nii"}
+
+    def test_index_says_why_files_are_not_taken(self, medpipe: Medpipe, good: Path) -> None:
+        (good / "notes.txt").write_text("no scan")
+        assert "not taken: no image (1)" in medpipe("index", good).err
+
+    def test_help_shows_choices_and_defaults(self, medpipe: Medpipe) -> None:
+        assert "html|json" in medpipe("report", "--help").out
+        assert "one a GPU or one a core" in " ".join(medpipe("run", "--help").out.split())
 
     def test_quiet_says_nothing_on_standard_error(self, medpipe: Medpipe, good: Path, output: Path) -> None:
         assert medpipe("run", "measure", good, "-o", output, "--workers", 0, "--quiet").err == ""
