@@ -1,5 +1,7 @@
 """Mosaics of a volume: axial, coronal and sagittal slices on one picture each."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +29,7 @@ def draw_mosaics(
     modality: str,
     window: tuple[float, float] | None = None,
     contours: npt.NDArray[np.integer[Any]] | None = None,
+    names: Mapping[int, str] = MappingProxyType({}),
     is_oriented: bool = True,
 ) -> tuple[Figure, ...]:
     """Draw a volume in three planes, radiological convention, true to its spacing.
@@ -38,6 +41,7 @@ def draw_mosaics(
         modality: DICOM modality such as ``"CT"``; empty where not known.
         window: Lowest and highest value shown; chosen by content where None.
         contours: ``(I, J, K)`` label map whose outlines are drawn; 0 is background.
+        names: The structure of each label value, for the caption.
         is_oriented: False where the file states no orientation: edges are marked ``"?"``.
 
     Returns:
@@ -56,7 +60,8 @@ def draw_mosaics(
             )
         outlines = closest_view(contours, affine, is_oriented=is_oriented)
     chosen = choose_window(view, modality=modality, window=window)
-    return tuple(_draw_plane(view, plane, chosen, outlines) for plane in visible_planes(view))
+    legend = "" if outlines is None else _legend(outlines.array, names)
+    return tuple(_draw_plane(view, plane, chosen, outlines, legend) for plane in visible_planes(view))
 
 
 def visible_planes(view: View) -> tuple[Plane, ...]:
@@ -66,7 +71,7 @@ def visible_planes(view: View) -> tuple[Plane, ...]:
     return tuple(visible) or (max(PLANES, key=lambda plane: shape[plane.across] * shape[plane.up]),)
 
 
-def _draw_plane(view: View, plane: Plane, window: Window, outlines: View | None) -> Figure:
+def _draw_plane(view: View, plane: Plane, window: Window, outlines: View | None, legend: str) -> Figure:
     extent_mm = view.extent_mm(plane)
     num_slices = view.array.shape[plane.normal]
     first, stop = content_range(view, plane, window)
@@ -84,13 +89,12 @@ def _draw_plane(view: View, plane: Plane, window: Window, outlines: View | None)
     )
     name = plane.name.capitalize() if view.is_oriented else f"Array axis {plane.normal + 1}"
     title = f"{name} slices"
-    labels = () if outlines is None else _labels_of(outlines.array)
-    caption = _caption(view, plane, window, layout.count, labels)
+    caption = _caption(view, plane, window, layout.count, legend)
     alt = f"Mosaic of {layout.count} of {num_slices} {plane.name} slices, {window.text}."
     return Figure(f"mosaic_{plane.name}", title, caption, to_webp(canvas), alt)
 
 
-def _caption(view: View, plane: Plane, window: Window, count: int, labels: tuple[int, ...]) -> str:
+def _caption(view: View, plane: Plane, window: Window, count: int, legend: str) -> str:
     num_slices = view.array.shape[plane.normal]
     shown = f"All {num_slices} slices" if count == num_slices > 1 else f"{count} of {num_slices} slices"
     spread = "" if count == num_slices else ", evenly chosen where there is something to see"
@@ -100,12 +104,14 @@ def _caption(view: View, plane: Plane, window: Window, count: int, labels: tuple
             side_sentence(plane),
             "Positions are those of the slice centre, in mm from the origin of the scan.",
         ]
-    sentences.append(view.axes_note())
-    if labels:
-        shown = ", ".join(f"{label} {OUTLINES[(label - 1) % len(OUTLINES)][0]}" for label in labels)
-        sentences.append(f"Outlines by label: {shown}.")
+    sentences += [view.axes_note(), legend]
     return " ".join(filter(None, sentences))
 
 
-def _labels_of(label_map: npt.NDArray[Any]) -> tuple[int, ...]:
-    return tuple(int(label) for label in np.unique(label_map) if label > 0)
+def _legend(label_map: npt.NDArray[Any], names: Mapping[int, str]) -> str:
+    labels = [int(label) for label in np.unique(label_map) if label > 0]
+    shown = [
+        f"{names.get(label, f'label {label}')} ({OUTLINES[(label - 1) % len(OUTLINES)][0]})"
+        for label in labels
+    ]
+    return f"Outlines: {', '.join(shown)}." if shown else ""

@@ -207,9 +207,12 @@ def _letter(
     left, right, top, bottom = marks
     write(canvas, (x + _INSET, y + height / 2), left, fill=MARK, anchor="lm")
     write(canvas, (x + width - _INSET, y + height / 2), right, fill=MARK, anchor="rm")
-    write(canvas, (x + _INSET, y + height - _INSET), tile.label, anchor="ld")
-    write(canvas, (x + _INSET, y + _INSET), tile.warning, fill=WARN, anchor="la")
-    if height < _LETTERED_TILE:
+    is_low = height < _LETTERED_TILE
+    # In a low tile the text in the corners would lie upon the left mark, so it stands beside it.
+    start = x + _INSET + (text_width(left) + _INSET if is_low else 0)
+    write(canvas, (start, y + height - _INSET), tile.label, anchor="ld")
+    write(canvas, (start, y + _INSET), tile.warning, fill=WARN, anchor="la")
+    if is_low:
         return
     # Where text in the corner reaches the middle, the mark is left out: its opposite says the same.
     free = width / 2 - 3 * _INSET

@@ -110,7 +110,16 @@ def test_outlines_are_coloured_by_label() -> None:
     # Amber: red far above blue. Marks are amber too, so the two pictures are compared.
     amber = [(image[..., 0] - image[..., 2] > 40).sum() for image in (pixels(plain), pixels(outlined))]
     assert amber[1] > amber[0] + 500
-    assert "Outlines by label: 1 amber." in outlined.caption
+    assert "Outlines: label 1 (amber)." in outlined.caption
+
+
+def test_outlines_are_named() -> None:
+    labels = np.zeros((9, 9, 9), dtype=np.uint8)
+    labels[2:4], labels[5:7] = 1, 2
+    (axial, *_) = draw_mosaics(
+        np.zeros((9, 9, 9)), np.eye(4), modality="MR", contours=labels, names={1: "body", 2: "left lung"}
+    )
+    assert "Outlines: body (amber), left lung (cyan)." in axial.caption
 
 
 def test_outlines_of_another_grid_are_refused() -> None:

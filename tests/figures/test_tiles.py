@@ -1,11 +1,12 @@
 """Layout of tiles: shapes follow the extent in mm, slices are spread evenly."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medpipe.figures.canvas import WIDTH
-from medpipe.figures.tiles import lay_out
+from medpipe.figures.canvas import WIDTH, text_width
+from medpipe.figures.tiles import Layout, Tile, draw_sheet, lay_out
 
 
 @given(st.integers(1, 500), st.floats(1, 1000), st.floats(1, 1000), st.integers(1, 60))
@@ -32,3 +33,19 @@ def test_slices_are_the_middles_of_equal_shares() -> None:
     layout = lay_out(100, (100.0, 100.0), wanted=4)
     # Four shares of 25: their middles are 12.5, 37.5, 62.5 and 87.5.
     assert layout.indices(100) == [12, 37, 62, 87]
+
+
+def test_label_of_a_low_tile_leaves_its_left_mark_free() -> None:
+    layout = Layout(columns=1, rows=1, count=1, tile_width=420, tile_height=34)
+
+    def drawn(label: str) -> np.ndarray:
+        tile = Tile(np.zeros((34, 420), dtype=np.uint8), label)
+        sheet = draw_sheet(layout, [tile], marks=("R", "L", "S", "I"), extent_mm=None, footer="")
+        return np.asarray(sheet)[:34]
+
+    # The tile is centred on the narrowest sheet, 560 pixels: it begins at 70, the mark at 74.
+    end = 74 + round(text_width("R"))
+    bare, labelled = drawn(""), drawn("A 123.4 mm")
+    assert bare[:, 74:end].any()
+    np.testing.assert_array_equal(labelled[:, :end], bare[:, :end])
+    assert (labelled[:, end:] != bare[:, end:]).any()

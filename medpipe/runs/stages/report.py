@@ -73,12 +73,13 @@ def _draw(case: Case, role: str, image: "Image") -> tuple[Figure, ...]:
         )
         return (figure,)
     if isinstance(image, Volume):
-        masks = [mask.labels for mask in case.masks.values() if mask.role == role]
+        mask = next((mask for mask in case.masks.values() if mask.role == role), None)
         return draw_mosaics(
             image.array[0].numpy(),
             image.affine,
             modality=image.modality,
-            contours=masks[0] if masks else None,
+            contours=None if mask is None else mask.labels,
+            names={} if mask is None else mask.names,
             is_oriented=all(note.code is not Code.W_NO_FORM for note in image.source.notes),
         )
     sheet = draw_contact_sheet(
