@@ -51,13 +51,14 @@ class ImagePanel:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its pixels as a data URI."""
+    """A figure with its pixels as a data URI; sheets of many tiles are too small to read when shrunk."""
 
     title: str
     caption: str
     alt: str
     how_to_read: str
     uri: str
+    is_sheet: bool
 
 
 def render_study(folder: Path, *, formats: Sequence[str] = ("html", "json")) -> tuple[Path, ...]:
@@ -166,6 +167,7 @@ def _pictures(study: StudyFolder) -> tuple[Picture, ...]:
             alt=entry.alt,
             how_to_read=panel_text(figure_family(entry.name)).how_to_read,
             uri="data:image/webp;base64," + b64encode(study.figure_bytes(entry)).decode(),
+            is_sheet=figure_family(entry.name) != "radiograph",
         )
         for entry in sorted(study.figures, key=lambda entry: _FIGURE_ORDER.index(figure_family(entry.name)))
     )
