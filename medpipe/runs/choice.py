@@ -79,16 +79,23 @@ def _choose(study: Study, role: str, rule: RoleRule) -> Input:
     if len(eligible) > 1 and rule.prefer is not None:
         eligible = _preferred(eligible, rule.prefer)
     if len(eligible) > 1:
-        raise RefusedError(
-            Code.E_AMBIGUOUS,
-            f"{len(eligible)} series suit the role {role!r}",
-            found="; ".join(_describe(series) for series in eligible[:5]),
-            fix=f"State a rule under accepts.{role}, such as prefer: most_slices, or narrow it.",
-        )
+        raise _ambiguous(eligible, role, rule)
     series = eligible[0]
     forms = tuple(form for form in rule.form if _suits(series.form, form))
     modality = rule.modality[0] if len(rule.modality) == 1 and not series.modality else ""
     return Input(series, forms, modality)
+
+
+def _ambiguous(eligible: Sequence[Series], role: str, rule: RoleRule) -> RefusedError:
+    fix = f"State a rule under accepts.{role}, such as prefer: most_slices, or narrow it."
+    if rule.prefer is not None:
+        fix = f"{rule.prefer} cannot choose among them: name the files of one, or use prefer: first_uid."
+    return RefusedError(
+        Code.E_AMBIGUOUS,
+        f"{len(eligible)} series suit the role {role!r}",
+        found="; ".join(_describe(series) for series in eligible[:5]),
+        fix=fix,
+    )
 
 
 def _preferred(eligible: Sequence[Series], prefer: Preference) -> list[Series]:

@@ -114,7 +114,9 @@ class TestSeveralEligible:
     @pytest.mark.parametrize("prefer", ["most_slices", "fewest_slices", "thinnest"])
     def test_tie_after_the_preference_is_ambiguous(self, prefer: str) -> None:
         twins = study(series("1", thickness="2"), series("2", thickness="2.0"))
-        assert refusal_of(twins, rule(prefer=prefer)).code is Code.E_AMBIGUOUS
+        error = refusal_of(twins, rule(prefer=prefer))
+        assert error.code is Code.E_AMBIGUOUS
+        assert error.fix.startswith(f"{prefer} cannot choose among them")
 
     @pytest.mark.parametrize("thickness", ["", "nan", "thin", "0", "-1", "inf"])
     def test_thickness_that_says_nothing_never_wins(self, thickness: str) -> None:

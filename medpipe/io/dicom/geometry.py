@@ -127,7 +127,7 @@ def _single_slice(in_plane: Array, thickness: float, form: Form) -> _Judgement:
         raise RefusedError(
             Code.E_SPACING,
             "The series has one slice and states no slice thickness, so its extent is not known",
-            fix="Read it as slices.",
+            fix="Read it as slices (--slices, or form: slices in a pipeline).",
         )
     note = GeometryNote(
         code=Code.W_SINGLE_SLICE,
@@ -227,7 +227,7 @@ def _no_grid(gaps: Array, missing: int | None) -> RefusedError:
             Code.E_SPACING,
             "The slices are not evenly spaced",
             found=f"{_range_of(gaps)} mm between neighbours",
-            fix="Use a pipeline that takes slices, or resample with load: {regrid: true}.",
+            fix="Keep the slices as they are (--slices, or form: slices in a pipeline), or resample (load: {regrid: true}).",
         )
     return RefusedError(
         Code.E_GAP,
