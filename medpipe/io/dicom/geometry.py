@@ -227,7 +227,8 @@ def _no_grid(gaps: Array, missing: int | None) -> RefusedError:
             Code.E_SPACING,
             "The slices are not evenly spaced",
             found=f"{_range_of(gaps)} mm between neighbours",
-            fix="Keep the slices as they are (--slices, or form: slices in a pipeline), or resample (load: {regrid: true}).",
+            fix="Keep the slices as they are (--slices, or form: slices in a pipeline), "
+            "or resample (load: {regrid: true}).",
         )
     return RefusedError(
         Code.E_GAP,
