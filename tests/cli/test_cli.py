@@ -116,7 +116,10 @@ class TestExitCodes:
             (["run", "measure", "{scans}", "-o", "{scans}"], "Choose a new folder"),
             (["run", "measure", "{scans}"], "--output"),
             (["run", "measure", "{scans}", "-o", "{out}", "--time-limit", "0"], "seconds above 0"),
-            (["run", "measure", "{scans}", "-o", "{out}", "--group-by", "day"], "Invalid value for '--group-by'"),
+            (
+                ["run", "measure", "{scans}", "-o", "{out}", "--group-by", "day"],
+                "Invalid value for '--group-by'",
+            ),
             (["run", "absent.yaml", "{scans}", "-o", "{out}"], "absent.yaml cannot be read"),
             (["status", "{scans}"], "no run.json"),
             (["status", "{scans}/0.nii"], "no run.json"),
