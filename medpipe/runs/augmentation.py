@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _MAX_PREVIEWED: Final = 6
 """Studies on a preview sheet."""
 
+_RADIOGRAPHS: Final = frozenset({"CR", "DX", "RG", "MG"})
+_ANY_RADIOGRAPH: Final = "RG"
+
 _STUDY_BYTES: Final = 8
 """Of the hash that makes the seeds of each study its own."""
 
@@ -161,7 +164,7 @@ class _Writer:
         label = study.paths[0] if study.paths else ""
         try:
             image = _read(study)
-            self._recipe.check_modality(image.modality)
+            self._recipe.check_modality(_modality(image, self._recipe))
             if not image.modality and len(self._recipe.modality) == 1:
                 image = replace(image, modality=self._recipe.modality[0])
             return self._copies(image, study, study_id, label)
@@ -215,6 +218,13 @@ class _Writer:
         return path
 
 
+def _modality(image: Volume | Planar, recipe: Recipe) -> str:
+    """Return an image's modality; a picture that states none is a radiograph of the recipe's kind, or any."""
+    if image.modality or isinstance(image, Volume):
+        return image.modality
+    return next((modality for modality in recipe.modality if modality in _RADIOGRAPHS), _ANY_RADIOGRAPH)
+
+
 class _Preview:
     """Collects the columns of one study's block."""
 
@@ -249,6 +259,13 @@ def _studies(inputs: Sequence[Path], options: AugmentOptions) -> tuple[Study, ..
     """Index the inputs; the label map itself is no study of theirs."""
     if options.copies < 1:
         raise SettingsError(Code.E_SETTINGS, "At least one copy is made", found=str(options.copies))
+    if options.preview is not None and not options.preview.parent.is_dir():
+        raise SettingsError(
+            Code.E_SETTINGS,
+            "The preview cannot be written",
+            found=f"no folder {options.preview.parent}",
+            fix="Make the folder, or choose another.",
+        )
     if options.seed < 0:
         raise SettingsError(Code.E_SETTINGS, "A seed is not negative", found=str(options.seed))
     index = index_tree(inputs)

@@ -129,12 +129,24 @@ def test_radiographs_become_pictures_with_their_labels(tmp_path: Path) -> None:
         assert set(np.unique(np.asarray(moved))) == {0, 2}
 
 
+@pytest.mark.parametrize("recipe", ["ct", "mr"])
+def test_pictures_are_no_ct_or_mr(recipe: str, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((30, 40), dtype=np.uint8)).save(tmp_path / "chest.png")
+    (made,) = augment_scans(
+        [tmp_path / "chest.png"], tmp_path / "out", recipe=recipe, options=options(tmp_path)
+    )
+    assert made.refusal is not None
+    assert made.refusal.code is Code.E_MODALITY
+    assert "found RG" in str(made.refusal)
+
+
 def test_wrong_use_is_refused_before_anything_is_written(scan: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for changes, recipe, message in (
         ({}, "mri", "Did you mean 'mr'"),
         ({"copies": 0}, "mr", "found 0"),
         ({"seed": -1}, "mr", "found -1"),
+        ({"preview": tmp_path / "absent" / "sheet.png"}, "mr", "found no folder .*absent"),
     ):
         with pytest.raises(SettingsError, match=message):
             augment_scans([scan], out, recipe=recipe, options=options(tmp_path, **changes))
