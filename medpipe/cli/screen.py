@@ -7,11 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from medpipe.core.errors import MedpipeError
 
 Progress = Callable[[str, int, int], None]
+
+_PAD = 2
+"""Characters between two columns of a table."""
+_SHORT = 15
+"""Cells up to this length are never broken."""
+_LONG = 60
+"""Columns as wide as this are read as prose."""
 
 _PHASES = {"index": "Indexing files", "run": "Studies"}
 
@@ -28,11 +36,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
             sys.stdout.write("\t".join(_plain(cell) for cell in row) + "\n")
         return
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_escaped(cell) for cell in row))
-    Console().print(table)
+    cells = [[_plain(cell) for cell in row] for row in rows]
+    console = Console()
+    widths = _widths(list(zip(columns, *cells, strict=True)), console.width)
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column, overflow="fold", width=width)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    console.print(table)
 
 
 def say(text: str) -> None:
@@ -80,7 +91,21 @@ def _plain(cell: object) -> str:
     return " ".join(str(cell).split())
 
 
-def _escaped(cell: object) -> str:
-    from rich.markup import escape
+def _widths(columns: Sequence[Sequence[str]], screen: int) -> list[int | None]:
+    """Share out a screen so that codes, ids and sizes stay whole; prose and paths take what is left."""
+    longest = [max(map(len, column)) for column in columns]
+    least = [
+        length if length <= _SHORT else max(map(_unbroken, column))
+        for length, column in zip(longest, columns, strict=True)
+    ]
+    more = [max(0, min(length, _LONG) - width) for length, width in zip(longest, least, strict=True)]
+    spare = screen - sum(least) - _PAD * (len(columns) - 1)
+    if spare < 0:
+        return [None] * len(columns)
+    share = min(1.0, spare / max(1, sum(more)))
+    return [width + int(wish * share) for width, wish in zip(least, more, strict=True)]
 
-    return escape(_plain(cell))
+
+def _unbroken(cell: str) -> int:
+    """Return the length of the longest word; a path may be broken anywhere."""
+    return max((min(len(word), _SHORT) if "/" in word else len(word) for word in cell.split()), default=0)
