@@ -58,7 +58,14 @@ def test_real_series_loads(name: str, shared_data: Path) -> None:
 def test_real_series_is_flagged(name: str, code: Code, shared_data: Path) -> None:
     series = only_series(shared_data / name)
     notes = read_series(series, form=series.form).source.notes
-    assert {note.code for note in notes} == {code}
+    assert {note.code for note in notes} - {Code.W_LOSSY} == {code}
+
+
+@pytest.mark.parametrize(("name", "is_lossy"), [("J2KI/CT1_J2KI", True), ("J2KR/CT1_J2KR", False)])
+def test_lossy_compression_is_told(name: str, is_lossy: bool, shared_data: Path) -> None:
+    series = only_series(shared_data / NEMA / name)
+    notes = read_series(series, form=series.form).source.notes
+    assert (Code.W_LOSSY in {note.code for note in notes}) is is_lossy
 
 
 @pytest.mark.parametrize(("name", "code"), REFUSED)

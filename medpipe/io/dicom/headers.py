@@ -21,6 +21,7 @@ from medpipe.io.dicom.fields import (
     stand_in_study_uid,
 )
 from medpipe.io.dicom.layout import PixelLayout, Rescale
+from medpipe.io.dicom.syntaxes import ALWAYS_LOSSY
 from medpipe.io.dicom.values import Values, iso_datetime
 
 _ACQUISITION_TAGS: Final = {
@@ -49,7 +50,7 @@ _TAGS: Final = frozenset(
         0x0020000D, 0x0020000E, 0x00200011, 0x00200012, 0x00200013, 0x00200032, 0x00200037, 0x00200052,
         0x00200060, 0x00200062, 0x00200100, 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010,
         0x00280011, 0x00280030, 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120, 0x00280121,
-        0x00280301, 0x00280A02, 0x00281052, 0x00281053, 0x00281054, 0x00283000,
+        0x00280301, 0x00280A02, 0x00281052, 0x00281053, 0x00281054, 0x00282110, 0x00283000,
     }
 ) | frozenset(_ACQUISITION_TAGS)  # fmt: skip
 
@@ -104,6 +105,7 @@ class Header:
     view: str
     laterality: str
     burned_in: bool
+    is_lossy: bool
     acquisition: Mapping[str, str]
     notes: tuple[GeometryNote, ...]
 
@@ -184,6 +186,7 @@ def _build(path: str, num_bytes: int, elements: Elements) -> Header:
         view=values.text(0x00185101),
         laterality=values.text(0x00200062) or values.text(0x00200060),
         burned_in=values.text(0x00280301).upper() == "YES",
+        is_lossy=values.text(0x00282110) == "01" or elements.syntax in ALWAYS_LOSSY,
         acquisition={
             name: text
             for tag, name in _ACQUISITION_TAGS.items()

@@ -53,6 +53,14 @@ def _notes_of_headers(headers: Sequence[Header]) -> list[GeometryNote]:
         notes.append(
             GeometryNote(code=Code.W_BURNED_IN, message="The header says that text is burned into the pixels")
         )
+    notes += [
+        GeometryNote(
+            code=Code.W_LOSSY,
+            message="The pixels were compressed with loss: values differ from the scanner's",
+        )
+        for header in headers
+        if header.is_lossy
+    ]
     counts = Counter(note.code for note in notes)
     merged = {note.code: note for note in reversed(notes)}
     return [
