@@ -48,7 +48,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
 
 def say(text: str) -> None:
     """Print words for people on standard error."""
-    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+    Console(stderr=True, highlight=False).print(_plain(text), markup=False, soft_wrap=True)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -59,9 +59,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def say_error(error: MedpipeError) -> None:
     """Print an error with its three parts."""
     console = Console(stderr=True, highlight=False)
-    console.print(f"error {error.code.value}: {error.what}", style="bold red", markup=False, soft_wrap=True)
+    console.print(
+        f"error {error.code.value}: {_plain(error.what)}", style="bold red", markup=False, soft_wrap=True
+    )
     if error.found:
-        console.print(f"  found: {error.found}", markup=False, soft_wrap=True)
+        console.print(f"  found: {_plain(error.found)}", markup=False, soft_wrap=True)
     if error.fix:
         console.print(f"  to do: {error.fix}", markup=False, soft_wrap=True)
 
@@ -88,7 +90,11 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
 
 
 def _plain(cell: object) -> str:
-    return " ".join(str(cell).split())
+    """Return a cell on one line; a file's name may hold what would steer the terminal."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in " ".join(str(cell).split())
+    )
 
 
 def _widths(columns: Sequence[Sequence[str]], screen: int) -> list[int | None]:

@@ -29,6 +29,11 @@ def test_codes_and_ids_stay_whole(
     assert ROW[1] in out
 
 
+def test_names_of_files_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("file",), [("esc\x1b[31mred\nbrain \N{BRAIN}.png",)])
+    assert capsys.readouterr().out == "file\nesc\N{REPLACEMENT CHARACTER}[31mred brain \N{BRAIN}.png\n"
+
+
 def test_one_thing_is_not_many() -> None:
     assert [counted(number, "study", "studies") for number in (0, 1, 2)] == [
         "0 studies",
