@@ -130,4 +130,4 @@ class TestBadInput:
         path.write_text(recipe_text)
         assert read_recipe(path, overrides=("schedule.steps=8",)).schedule.steps == 8
         with pytest.raises(SettingsError, match="unknown key"):
-            read_recipe(path, overrides=("schedul.steps=8",))
+            read_recipe(path, overrides=("timetable.steps=8",))
