@@ -130,6 +130,31 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return f"Choose one of: {', '.join(known)}." if known else "Leave it out."
 
 
+def parse_part(text: str, *, noun: str, total: str) -> tuple[int, int]:
+    """Read which part of how many, such as ``2/4``.
+
+    Args:
+        text: As a person wrote it.
+        noun: What is divided, for the message, such as ``"shard"``.
+        total: Letter that the number of parts goes by, such as ``"n"``.
+
+    Returns:
+        The part, from 1, and the number of parts.
+
+    Raises:
+        SettingsError: It is no such pair, or the part lies outside.
+    """
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"A {noun} is i/{total} with i from 1 to {total}",
+            found=repr(text),
+            fix="Such as 1/4.",
+        )
+    return int(index), int(count)
+
+
 def configuration_folder() -> Path:
     """Return the user's folder for keys and settings (XDG base directory specification)."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")

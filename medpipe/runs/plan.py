@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
-from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError, SettingsError
+from medpipe.core.errors import RefusedError
+from medpipe.core.settings import parse_part
 from medpipe.io.series import Skipped, Study, TreeIndex
 from medpipe.runs.choice import choose_inputs
 from medpipe.runs.identity import Identity
@@ -30,12 +30,7 @@ class Shard:
         Raises:
             SettingsError: It is no such pair, or ``i`` is not in 1 to ``n``.
         """
-        index, slash, count = text.partition("/")
-        if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-            raise SettingsError(
-                Code.E_SETTINGS, "A shard is i/n with i from 1 to n", found=repr(text), fix="Such as 1/4."
-            )
-        return cls(int(index), int(count))
+        return cls(*parse_part(text, noun="shard", total="n"))
 
     def holds(self, unit_id: str) -> bool:
         """Whether a unit belongs to this part; the same on every machine."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, SettingsError
+from medpipe.core.settings import parse_part
 from medpipe.data.bids_derivatives import read_bids
 from medpipe.data.case_table import read_table
 from medpipe.data.cases import CaseSet, SegmentationCase
@@ -40,12 +41,7 @@ class Fold:
         Raises:
             SettingsError: It is no such pair.
         """
-        index, slash, count = text.partition("/")
-        if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-            raise SettingsError(
-                Code.E_SETTINGS, "A fold is i/k with i from 1 to k", found=repr(text), fix="Such as 1/5."
-            )
-        return cls(int(index), int(count))
+        return cls(*parse_part(text, noun="fold", total="k"))
 
 
 @dataclass(frozen=True)
