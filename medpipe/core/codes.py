@@ -103,7 +103,6 @@ class Code(StrEnum):
     W_BOUNDS = "W_BOUNDS", "a measurement touches the edge of the field of view"
     W_CROP = "W_CROP", "the image is a crop already; its side was not checked"
     W_EMPTY = "W_EMPTY", "the image holds a single value"
-    W_QUALITY = "W_QUALITY", "a quality gate was not met"
 
     @property
     def is_flag(self) -> bool:

@@ -170,7 +170,7 @@ def test_hostile_strings_stay_text(build_study: StudyBuilder, read_page: PageRea
         [
             measurement(id=hostile, name=hostile, unit=hostile, source=hostile),
             Sentence(id="t", code=CONCEPT, made_by=MAKER, section=hostile, text=hostile),
-            flag(Code.W_QUALITY, hostile, found=hostile, made_by=MAKER),
+            flag(Code.W_HEADER, hostile, found=hostile, made_by=MAKER),
         ],
         study=hostile,
         raw_findings=[{"kind": hostile, "id": "u", hostile: hostile}],
