@@ -145,7 +145,7 @@ def parse_part(text: str, *, noun: str, total: str) -> tuple[int, int]:
         SettingsError: It is no such pair, or the part lies outside.
     """
     index, slash, count = text.partition("/")
-    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise SettingsError(
             Code.E_SETTINGS,
             f"A {noun} is i/{total} with i from 1 to {total}",
