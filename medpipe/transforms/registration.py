@@ -16,11 +16,11 @@ from typing import Final
 import numpy as np
 import SimpleITK as sitk
 
-from medpipe.core.affine import Array, apply_affine, checked_affine, inverse_of
+from medpipe.core.affine import Array, apply_affine, checked_affine
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.core.grid import Grid
 from medpipe.core.volume import Volume
+from medpipe.transforms.registration_images import brain_hull, coarser, world_image
 
 MIN_METRIC: Final = 0.2
 """Smallest mutual information (nats) of a head and the template that counts as found.
@@ -43,9 +43,6 @@ _MIDDLE_MM: Final = (0.0, -17.0, 7.0)
 _PROBES_MM: Final = np.array(_MIDDLE_MM) + 40.0 * np.array([*product((-1, 1), repeat=3)]) / np.sqrt(3)
 """Eight points of the template, 40 mm from its middle, where two results are compared."""
 
-_WORKING_MM: Final = 2.0
-"""Spacing of the images that the passes thin further."""
-
 _MARGIN_MM: Final = 40.0
 """Air added around the field of view, so that a turned template keeps all of its samples."""
 
@@ -59,17 +56,10 @@ _FIRST_SCALE: Final = 0.9
 MNI space is larger than most heads. A template that starts too large can come to rest on the skin.
 """
 
-_BRAIN_ABOVE: Final = 0.1
-_CLOSING_MM: Final = 8.0
-"""Closes the sulci and ventricles of the template brain before its hull is filled."""
-
-_AFFINE_DIGITS: Final = 6
 _FIX: Final = "Give a T1 scan of a whole head with its true orientation, or a crop of the structure."
 _NUM_BINS: Final = 32
 _MAX_STEPS: Final = 60
 _LAST_STEP_MM: Final = 0.02
-_BRIGHTEST: Final = 98.0
-"""Percentile of the foreground above which values (fat, vessels) are clipped."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +79,10 @@ class _Pass:
     blur_mm: float
     radius_mm: float
     first_step_mm: float
+
+    def view(self, image: sitk.Image) -> sitk.Image:
+        """Return an image as this pass sees it."""
+        return coarser(image, step_mm=self.spacing_mm, blur_mm=self.blur_mm)
 
 
 _RIGID: Final = _Pass(spacing_mm=6.0, blur_mm=3.0, radius_mm=30.0, first_step_mm=4.0)
@@ -145,8 +139,8 @@ def register_head(head: Volume, template: Volume) -> Registration:
         RefusedError: The image holds a single value, or no start has an end (``E_REGISTRATION``).
     """
     with _one_thread():
-        moving, fixed = _world_image(head, margin_mm=_MARGIN_MM), _world_image(template, margin_mm=0.0)
-        rigid = _run_pass(_RIGID, _starts(_coarser(moving, _RIGID)), fixed, moving)
+        moving, fixed = world_image(head, margin_mm=_MARGIN_MM), world_image(template, margin_mm=0.0)
+        rigid = _run_pass(_RIGID, _starts(_RIGID.view(moving)), fixed, moving)
         affine = _run_pass(
             _AFFINE, [_as_affine(end.transform) for end in rigid[:2]], fixed, moving, in_brain=True
         )
@@ -233,8 +227,8 @@ def _run_pass(
     in_brain: bool = False,
 ) -> list[_End]:
     """Optimise from every start; return where each came to rest, the best first."""
-    fixed, moving = _coarser(fixed, settings), _coarser(moving, settings)
-    mask = _hull(fixed) if in_brain else None
+    fixed, moving = settings.view(fixed), settings.view(moving)
+    mask = brain_hull(fixed) if in_brain else None
     ends = [_optimised(settings, start, fixed, moving, mask) for start in starts]
     return sorted((end for end in ends if end is not None), key=lambda end: end.metric)
 
@@ -298,59 +292,3 @@ def _matrix_of(transform: sitk.Transform) -> Array:
     matrix[:3, :3] = np.stack([end - origin for end in ends], axis=1)
     matrix[:3, 3] = origin
     return matrix
-
-
-def _world_image(volume: Volume, *, margin_mm: float) -> sitk.Image:
-    """Sample a volume along the axes of the world with air around it, from 0 (air) to 1 (the brightest).
-
-    The image's physical space is RAS: ITK's own convention is LPS, but nothing here depends on it. It cannot
-    hold sheared grids, so the volume itself is handed over in voxel indices.
-    """
-    straight = volume.reoriented("RAS")  # the same scan stored another way gives the same numbers
-    values = np.ascontiguousarray(straight.array[0].numpy(), dtype=np.float32)
-    air = float(np.percentile(values, 1))
-    foreground = values[values > values.mean()]
-    brightest = float(np.percentile(foreground, _BRIGHTEST)) if foreground.size else air
-    if brightest <= air:
-        raise RefusedError(
-            Code.E_REGISTRATION, "An image without contrast cannot be registered", found=f"{air:g} everywhere"
-        )
-    # Rounding takes the last digits, in which a reoriented affine differs, out of the results.
-    grid = Grid(straight.grid.shape, straight.affine.round(_AFFINE_DIGITS))
-    corners = grid.corners_mm()
-    lower = corners.min(axis=0) - margin_mm
-    size = np.ceil((corners.max(axis=0) + margin_mm - lower) / _WORKING_MM).astype(int)
-    to_index = inverse_of(grid.affine)
-    sampled = sitk.Resample(
-        sitk.GetImageFromArray(np.ascontiguousarray(values.T)),
-        size.tolist(),
-        sitk.AffineTransform(to_index[:3, :3].ravel().tolist(), to_index[:3, 3].tolist()),
-        sitk.sitkLinear,
-        (lower + _WORKING_MM / 2).tolist(),
-        [_WORKING_MM] * 3,
-        np.eye(3).ravel().tolist(),
-        air,
-    )
-    return sitk.Clamp(sitk.ShiftScale(sampled, -air, 1 / (brightest - air)), sitk.sitkFloat32, 0.0, 1.0)
-
-
-def _coarser(image: sitk.Image, settings: _Pass) -> sitk.Image:
-    """Smooth and thin an image."""
-    step_mm = settings.spacing_mm
-    size = np.ceil(np.array(image.GetSize()) * _WORKING_MM / step_mm).astype(int)
-    origin = np.array(image.GetOrigin()) + (step_mm - _WORKING_MM) / 2
-    return sitk.Resample(
-        sitk.SmoothingRecursiveGaussian(image, settings.blur_mm),
-        size.tolist(),
-        sitk.Transform(),
-        sitk.sitkLinear,
-        origin.tolist(),
-        [step_mm] * 3,
-    )
-
-
-def _hull(template: sitk.Image) -> sitk.Image:
-    """Return the mask of the template brain, filled."""
-    radius = round(_CLOSING_MM / template.GetSpacing()[0])
-    closed = sitk.BinaryMorphologicalClosing(sitk.Greater(template, _BRAIN_ABOVE), [radius] * 3)
-    return sitk.BinaryFillhole(closed)
