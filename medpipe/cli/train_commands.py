@@ -1,5 +1,6 @@
 """Commands that make and judge models: train segment, evaluate segment."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,7 +64,14 @@ def train_segment(
         data_licence=data_licence,
         licence=licence,
         limits=limits,
-        command=f"medpipe train segment {recipe.name} DATA -o OUT --fold {fold} --validation {validation:g}",
+        command=shlex.join(
+            [
+                *("medpipe", "train", "segment", recipe.name, "DATA", "-o", "OUT"),
+                *("--data-licence", data_licence, "--licence", licence, "--limits", limits),
+                *("--package-version", package_version, "--fold", fold, "--validation", f"{validation:g}"),
+                *(word for text in settings or () for word in ("--set", text)),
+            ]
+        ),
     )
     with progress_bars(quiet=quiet) as progress:
         options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
