@@ -28,7 +28,7 @@ def main() -> None:
     write_volume(here / "marker-phantom-oblique.nii.gz", marker_phantom(random_oblique_affine(1)).volume)
     broken = here / "fault-slice-missing"
     broken.mkdir(exist_ok=True)
-    ALL_FAULTS[FAULT].write(broken, "sample data")
+    ALL_FAULTS[FAULT].write(broken, "sample data, fault")  # a study of its own
 
 
 if __name__ == "__main__":
