@@ -131,6 +131,8 @@ def _as_array(image: Volume | SliceStack) -> tuple[npt.NDArray[np.float32], Arra
 
 def _threshold(values: npt.NDArray[np.float32], *, is_ct: bool) -> float | None:
     low, high = _HU_RANGE if is_ct else (float(values.min()), float(np.quantile(values, _BRIGHT_QUANTILE)))
+    if not is_ct and high <= low:
+        high = float(values.max())  # the object is smaller than what would be clipped
     clipped = np.clip(values, low, high)
     if clipped.min() == clipped.max():
         return None

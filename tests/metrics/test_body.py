@@ -190,6 +190,13 @@ class TestFlat:
         assert body.touched_faces == ()
         assert body.full_mask().shape == (4, 5, 6)
 
+    def test_object_smaller_than_what_is_clipped_is_found(self) -> None:
+        values = np.zeros((20, 20, 20), np.float32)
+        values[4:6, 7:9, 11:13] = 50.0  # 8 of 8000 voxels
+        body = measure_body(volume(values, modality="MR"), thin_to_mm=FINE)
+        assert not body.is_flat
+        assert body.mask.sum() == 8
+
     def test_ct_is_flat_where_only_padding_differs(self) -> None:
         values = np.full((4, 5, 6), -1024.0, np.float32)
         values[0] = -3024.0  # outside of the reconstruction circle
