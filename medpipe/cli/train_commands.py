@@ -44,6 +44,13 @@ def train_segment(
     validation: Annotated[
         float, typer.Option(help="Share of patients kept for validation; 0 for none.")
     ] = 0.2,
+    figures_from: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of a finished fold, once for each: pooled figures for a training on all cases.",
+            show_default=False,
+        ),
+    ] = None,
     device: opt.Device = "auto",
     data_workers: Annotated[int, typer.Option(help="Processes that prepare patches.")] = 0,
     as_json: opt.AsJson = False,
@@ -70,13 +77,21 @@ def train_segment(
                 *("--data-licence", data_licence, "--licence", licence, "--limits", limits),
                 *("--package-version", package_version, "--fold", fold, "--validation", f"{validation:g}"),
                 *(word for text in settings or () for word in ("--set", text)),
+                *(word for path in figures_from or () for word in ("--figures-from", path.name)),
             ]
         ),
     )
     with progress_bars(quiet=quiet) as progress:
         options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
         result = train_segmentation(
-            plan, case_set, output, facts, fold=Fold.parse(fold), validation=validation, options=options
+            plan,
+            case_set,
+            output,
+            facts,
+            fold=Fold.parse(fold),
+            validation=validation,
+            figures_from=tuple(figures_from or ()),
+            options=options,
         )
     if as_json:
         print_json(

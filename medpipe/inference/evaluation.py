@@ -3,19 +3,23 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from medpipe.core.codes import Code
-from medpipe.core.errors import SettingsError
+from medpipe.core.errors import NoInputError, SettingsError
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.reading import CaseImages, read_case
 from medpipe.inference.segmenter import Segmenter
 from medpipe.metrics.bootstrap import Interval, bootstrap_interval
 from medpipe.metrics.segmentation import StructureScore
 from medpipe.tasks.segmentation import SegmentationTask
+
+_METRICS: Final = tuple(field.name for field in fields(StructureScore))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +116,27 @@ def scores_csv(scores: Sequence[CaseScore]) -> str:
     """Return one row a case and structure, the worst case first."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["case", "structure", "dice", "hausdorff95_mm", "gt_volume_ml", "pred_volume_ml"])
+    writer.writerow(["case", "structure", *_METRICS])
     for score in sorted(scores, key=lambda item: (item.mean_dice, item.case_id)):
         for name, item in score.structures.items():
-            numbers = (item.dice, item.hausdorff95_mm, item.gt_volume_ml, item.pred_volume_ml)
-            writer.writerow([score.case_id, name, *(f"{number:.6g}" for number in numbers)])
+            writer.writerow([score.case_id, name, *(f"{getattr(item, metric):.6g}" for metric in _METRICS)])
     return buffer.getvalue()
+
+
+def read_scores(path: Path) -> tuple[CaseScore, ...]:
+    """Read what :func:`scores_csv` has made, in its order.
+
+    Raises:
+        NoInputError: There is no such file.
+        SettingsError: It is no table of scores.
+    """
+    if not path.is_file():
+        raise NoInputError(Code.E_NO_INPUT, "There is no table of scores", found=f"no file {path}")
+    structures: dict[str, dict[str, StructureScore]] = {}
+    try:
+        for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
+            score = StructureScore(**{metric: float(row[metric]) for metric in _METRICS})
+            structures.setdefault(row["case"], {})[row["structure"]] = score
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(Code.E_DATASET, f"{path.name} is no table of scores", found=str(error)) from error
+    return tuple(CaseScore(case_id, found) for case_id, found in structures.items())

@@ -27,7 +27,8 @@ from medpipe.training.recipe import ScheduleRecipe, TrainingRecipe
 Progress = Callable[[str, int, int], None]
 
 _PRECISIONS: Final = {"bf16": "bf16-mixed", "fp16": "16-mixed", "fp32": "32-true"}
-_RECIPE: Final = "recipe.yaml"
+RECIPE: Final = "recipe.yaml"
+"""The recipe that a folder was trained by."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,12 @@ class FitResult:
     """A finished training.
 
     Attributes:
-        checkpoint: The best one by validation Dice, or the last where nothing was validated.
+        checkpoint: The last one; with early stopping the best by validation Dice.
         steps: Optimiser steps done.
-        best_dice: Mean Dice of the best validation; None where nothing was validated.
     """
 
     checkpoint: Path
     steps: int
-    best_dice: float | None
 
 
 def network_arguments(recipe: TrainingRecipe) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def fit(
     Args:
         recipe: How to train.
         train: Cases to learn from.
-        validation: Cases that choose the best checkpoint; may be empty.
+        validation: Cases to look at, and to stop early by; may be empty.
         folder: Gets the recipe, checkpoints, logs and learning curves.
         options: How to work.
 
@@ -104,7 +103,7 @@ def fit(
     data = SegmentationData(
         recipe, train, validation, workers=options.workers, cache_bytes=options.cache_bytes
     )
-    trainer = _trainer(recipe, folder, options, has_validation=bool(validation))
+    trainer = _trainer(recipe, validation, folder, options)
     last = folder / "checkpoints" / LAST
     with warnings.catch_warnings():
         # What Lightning warns of here is meant: small epochs, and a folder that is gone on with.
@@ -115,17 +114,17 @@ def fit(
             ckpt_path=str(last) if last.exists() else None,
         )
     best = folder / "checkpoints" / BEST
-    score = trainer.checkpoint_callbacks[0].best_model_score if validation else None  # type: ignore[attr-defined]
-    return FitResult(
-        checkpoint=best if validation and best.exists() else last,
-        steps=trainer.global_step,
-        best_dice=None if score is None else float(score),
-    )
+    stops_early = _stops_early(recipe, validation)
+    return FitResult(best if stops_early and best.exists() else last, trainer.global_step)
+
+
+def _stops_early(recipe: TrainingRecipe, validation: Sequence[SegmentationCase]) -> bool:
+    return bool(recipe.schedule.patience and validation)
 
 
 def _check_folder(folder: Path, recipe: TrainingRecipe) -> None:
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-    path = folder / _RECIPE
+    path = folder / RECIPE
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise SettingsError(
             Code.E_OUTPUT,
@@ -142,7 +141,10 @@ def _check_folder(folder: Path, recipe: TrainingRecipe) -> None:
 
 
 def _trainer(
-    recipe: TrainingRecipe, folder: Path, options: FitOptions, *, has_validation: bool
+    recipe: TrainingRecipe,
+    validation: Sequence[SegmentationCase],
+    folder: Path,
+    options: FitOptions,
 ) -> lightning.Trainer:
     schedule = recipe.schedule
     kind, _, index = options.device.partition(":")
@@ -155,10 +157,10 @@ def _trainer(
         precision=_PRECISIONS[schedule.precision],  # type: ignore[arg-type]  # one of its literals
         gradient_clip_val=recipe.optimiser.gradient_clip or None,
         check_val_every_n_epoch=schedule.validate_every,
-        limit_val_batches=1.0 if has_validation else 0,
+        limit_val_batches=1.0 if validation else 0,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        callbacks=_callbacks(recipe, folder, options, has_validation=has_validation),
+        callbacks=_callbacks(recipe, folder, options, stops_early=_stops_early(recipe, validation)),
         logger=TensorBoardLogger(folder, name="logs", version=""),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
@@ -168,11 +170,11 @@ def _trainer(
 
 
 def _callbacks(
-    recipe: TrainingRecipe, folder: Path, options: FitOptions, *, has_validation: bool
+    recipe: TrainingRecipe, folder: Path, options: FitOptions, *, stops_early: bool
 ) -> list[Callback]:
     checkpoints = folder / "checkpoints"
     callbacks: list[Callback] = []
-    if has_validation:
+    if stops_early:
         callbacks.append(
             ModelCheckpoint(
                 checkpoints,
@@ -193,7 +195,7 @@ def _callbacks(
     )
     if recipe.optimiser.ema_decay:
         callbacks.append(EMAWeightAveraging(decay=recipe.optimiser.ema_decay))
-    if recipe.schedule.patience and has_validation:
+    if stops_early:
         callbacks.append(EarlyStopping("dice", mode="max", patience=recipe.schedule.patience))
     callbacks.append(_Course(recipe.schedule, folder, options.progress))
     return callbacks

@@ -1,6 +1,5 @@
 """Packaging: a finished training as a model package with its card."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +33,21 @@ class PackageFacts:
     command: str
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """Figures and where they come from.
+
+    Attributes:
+        figures: Results on cases that the scored network has not seen.
+        protocol: How they were got, in a sentence or two.
+    """
+
+    figures: tuple[MetricSummary, ...]
+    protocol: str
+
+
 def package_training(
-    folder: Path,
-    recipe: TrainingRecipe,
-    checkpoint: Path,
-    figures: Sequence[MetricSummary],
-    facts: PackageFacts,
+    folder: Path, recipe: TrainingRecipe, checkpoint: Path, evidence: Evidence, facts: PackageFacts
 ) -> Package:
     """Write the package of a training.
 
@@ -47,7 +55,7 @@ def package_training(
         folder: Gets a folder named as the recipe.
         recipe: How the network was trained.
         checkpoint: Its weights.
-        figures: Results on cases that the network has not seen.
+        evidence: How good it is.
         facts: What only people know.
 
     Raises:
@@ -69,18 +77,18 @@ def package_training(
         f"SPDX-License-Identifier: {facts.licence}\n\n"
         f"These weights were trained on: {facts.data}\nLicence of the data: {facts.data_licence}\n"
     )
-    card = card_text(recipe, figures, facts)
+    card = card_text(recipe, evidence, facts)
     return write_package(
         folder / recipe.name, spec, network_state(checkpoint), card=card, licence=licence, replace=True
     )
 
 
-def card_text(recipe: TrainingRecipe, figures: Sequence[MetricSummary], facts: PackageFacts) -> str:
+def card_text(recipe: TrainingRecipe, evidence: Evidence, facts: PackageFacts) -> str:
     """Return the card in Markdown."""
     rows = [
         f"| {item.structure.replace('_', ' ')} | {item.metric.replace('_', ' ')} | {item.mean:.4g} "
         f"({item.interval.low:.4g} to {item.interval.high:.4g}) | {item.num_cases} |"
-        for item in figures
+        for item in evidence.figures
     ]
     schedule = recipe.schedule
     return "\n".join(
@@ -99,14 +107,14 @@ def card_text(recipe: TrainingRecipe, figures: Sequence[MetricSummary], facts: P
             "",
             "## Figures",
             "",
-            "Mean over cases that the network has not seen, with its 95 % bootstrap interval:",
+            f"{evidence.protocol} Means over cases, with 95 % bootstrap intervals:",
             "",
             "| structure | metric | mean (95 % interval) | cases |",
             "|---|---|---|---|",
             *rows,
             "",
-            f"{schedule.steps} optimiser steps of {schedule.batch_size} patches, seed {schedule.seed}. The "
-            "checkpoint was chosen by its Dice on the same cases, which flatters it a little.",
+            f"This network: {schedule.steps} optimiser steps of {schedule.batch_size} patches, "
+            f"seed {schedule.seed}, precision {schedule.precision}.",
             "",
             "## Limits",
             "",

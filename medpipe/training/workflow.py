@@ -20,8 +20,9 @@ from medpipe.io.atomic import write_text
 from medpipe.models.registry import build_network
 from medpipe.tasks.segmentation import SegmentationTask
 from medpipe.training.checkpoints import network_state
+from medpipe.training.cross_validation import SCORES, pooled_evidence
 from medpipe.training.fit import FitOptions, FitResult, fit, network_arguments
-from medpipe.training.packaging import PackageFacts, package_training
+from medpipe.training.packaging import Evidence, PackageFacts, package_training
 from medpipe.training.patches import PreparedReader
 from medpipe.training.recipe import TrainingRecipe
 from medpipe.zoo.package import Package
@@ -81,6 +82,7 @@ def train_segmentation(
     *,
     fold: Fold = Fold(),  # frozen
     validation: float = 0.2,
+    figures_from: Sequence[Path] = (),
     options: FitOptions | None = None,
 ) -> TrainingResult:
     """Train, evaluate and package; the same call goes on where it stopped.
@@ -92,6 +94,8 @@ def train_segmentation(
         facts: What the card must say beside the figures.
         fold: Fold of a cross-validation.
         validation: Share of patients kept for validation where there are no folds; 0 trains on all.
+        figures_from: Folders of finished folds, whose pooled scores are the figures of a network that is
+            trained on all cases.
         options: How to work.
 
     Raises:
@@ -102,16 +106,37 @@ def train_segmentation(
     options = options or FitOptions()
     split, rule = _split(case_set, folder / "splits.json", fold, validation, recipe.schedule.seed)
     train, held_out = case_set.select(split.train), case_set.select(split.validation)
+    evidence = _evidence_of_folds(figures_from, recipe, case_set, held_out)
     _refuse_faults((*train, *held_out), recipe)
     result = fit(recipe, train, held_out, folder, options)
-    if not held_out:
+    if held_out:
+        evidence = _evaluate(recipe, result.checkpoint, held_out, folder, options.device)
+    if evidence is None:
         return TrainingResult(result, (), None)
-    figures = _evaluate(recipe, result.checkpoint, held_out, folder, options.device)
-    words = f"{facts.data} Trained on {len(train)} cases, figures on {len(held_out)} others; split {rule}."
+    kept = f"{len(held_out)} kept for figures, split {rule}" if held_out else "none kept"
+    words = f"{facts.data} Trained on {len(train)} of them; {kept}."
     package = package_training(
-        folder / "package", recipe, result.checkpoint, figures, replace(facts, data=words)
+        folder / "package", recipe, result.checkpoint, evidence, replace(facts, data=words)
     )
-    return TrainingResult(result, figures, package)
+    return TrainingResult(result, evidence.figures, package)
+
+
+def _evidence_of_folds(
+    folders: Sequence[Path],
+    recipe: TrainingRecipe,
+    case_set: CaseSet,
+    held_out: Sequence[SegmentationCase],
+) -> Evidence | None:
+    if not folders:
+        return None
+    if held_out:
+        raise SettingsError(
+            Code.E_SPLIT,
+            "Figures of folds are for a network that is trained on all cases",
+            found=f"{len(held_out)} cases kept for validation",
+            fix="Set the share for validation to 0, or leave the folds out.",
+        )
+    return pooled_evidence(folders, recipe, case_set)
 
 
 def _split(case_set: CaseSet, path: Path, fold: Fold, validation: float, seed: int) -> tuple[Split, str]:
@@ -122,7 +147,7 @@ def _split(case_set: CaseSet, path: Path, fold: Fold, validation: float, seed: i
     elif validation:
         file = split_cases(case_set, validation=validation, seed=seed)
     else:
-        return Split(train=tuple(case.id for case in case_set.cases)), "none: all cases are trained on"
+        return Split(train=tuple(case.id for case in case_set.cases)), ""
     if len(file.splits) != fold.count:
         raise SettingsError(
             Code.E_SPLIT,
@@ -147,16 +172,21 @@ def _refuse_faults(cases: Sequence[SegmentationCase], recipe: TrainingRecipe) ->
 
 def _evaluate(
     recipe: TrainingRecipe, checkpoint: Path, cases: Sequence[SegmentationCase], folder: Path, device: str
-) -> tuple[MetricSummary, ...]:
+) -> Evidence:
     network = build_network(recipe.network.name, network_arguments(recipe))
     network.load_state_dict(network_state(checkpoint))
     segmenter = Segmenter(
         network.to(device), recipe.preprocessing, Tiling(recipe.preprocessing.patch_shape), device
     )
     scores = score_cases(segmenter, SegmentationTask(recipe.labels), cases)
-    figures = summarise_scores(scores)
-    write_text(folder / "scores.csv", scores_csv(scores))
-    return figures
+    write_text(folder / SCORES, scores_csv(scores))
+    chosen = (
+        "The checkpoint was chosen by its Dice on the same cases, which flatters it a little."
+        if recipe.schedule.patience
+        else "The last checkpoint was taken: these cases chose nothing."
+    )
+    words = f"Scored on {len(cases)} cases that were not trained on. {chosen}"
+    return Evidence(summarise_scores(scores), words)
 
 
 def figure_rows(figures: Sequence[MetricSummary]) -> list[dict[str, object]]:

@@ -28,7 +28,7 @@ def test_arguments_are_data_as_json_gives_it() -> None:
         ("unet", {"in_channels": 1}, "network 'unet': the key 'num_classes' is missing"),
         ("unet", {**NEEDED, "channels": "wide"}, "'channels' is not valid .*found 'wide'"),
         ("unet", {**NEEDED, "dims": 4}, "dims of the U-Net must be 2 or 3: found 4"),
-        ("dynunet", {**NEEDED, "deep_supervision": True}, "unknown key 'deep_supervision'"),
+        ("dynunet", {**NEEDED, "convs_per_level": 1}, "unknown key 'convs_per_level'"),
     ],
 )
 def test_wrong_name_or_argument_is_refused(name: str, arguments: dict[str, object], message: str) -> None:

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 from medpipe.core.errors import SettingsError, ShapeError
 from medpipe.models.registry import build_network, count_parameters
 from medpipe.models.unet.decoder import DecoderLevel
+from medpipe.models.unet.heads import UNetOutput
 from medpipe.models.unet.model import UNet
 
 
@@ -21,19 +22,32 @@ def test_has_as_many_parameters_as_dynunet(dims: int, residual: bool) -> None:
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_gives_the_logits_of_dynunet_with_its_weights(residual: bool) -> None:
-    arguments = {"in_channels": 2, "num_classes": 3, "channels": (4, 8, 16), "residual": residual}
+    arguments = {
+        "in_channels": 2,
+        "num_classes": 3,
+        "channels": (4, 8, 16),
+        "residual": residual,
+        "deep_supervision": True,
+    }
     ours, peer = (build_network(name, arguments) for name in ("unet", "dynunet"))
     theirs = {_name_in_dynunet(name, num_levels=3): value for name, value in ours.state_dict().items()}
     assert peer.network.load_state_dict(theirs, strict=False).unexpected_keys == []
     images = torch.randn(2, 2, 8, 12, 16, generator=torch.Generator().manual_seed(0))
-    assert_close(ours(images).logits, peer(images).logits, rtol=1e-4, atol=1e-5)
+    for own, other in zip(_flat(ours(images)), _flat(peer(images)), strict=True):
+        assert_close(own, other, rtol=1e-4, atol=1e-5)
+
+
+def _flat(output: UNetOutput) -> tuple[torch.Tensor, ...]:
+    return (output.logits, *output.deep)
 
 
 def _name_in_dynunet(name: str, *, num_levels: int) -> str:
     """Return MONAI's name of one of our parameters; its decoder counts from the bottom."""
     side, _, level, *parts, kind = name.split(".")
     if side == "mask_head":
-        return f"output_block.conv.conv.{kind}"
+        return (
+            f"{f'deep_supervision_heads.{int(level) - 1}' if int(level) else 'output_block'}.conv.conv.{kind}"
+        )
     if side == "encoder":
         place = {0: "input_block", num_levels - 1: "bottleneck"}.get(
             int(level), f"downsamples.{int(level) - 1}"

@@ -8,7 +8,7 @@ from medpipe.models.unet.heads import UNetOutput
 
 
 class MonaiDynUNet(nn.Module):
-    """DynUNet with kernels of 3, strides of 2, instance norm and leaky ReLU, without deep supervision.
+    """DynUNet with kernels of 3, strides of 2, instance norm and leaky ReLU.
 
     Args:
         in_channels: Channels of the images.
@@ -16,6 +16,7 @@ class MonaiDynUNet(nn.Module):
         channels: Channels of each level, finest first, at least three.
         residual: Whether blocks have shortcuts.
         dims: Spatial axes, 2 or 3.
+        deep_supervision: Whether the decoder's coarser levels give logits too.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class MonaiDynUNet(nn.Module):
         channels: tuple[int, ...] = (16, 32, 64, 128),
         residual: bool = False,
         dims: int = 3,
+        deep_supervision: bool = False,
     ) -> None:
         super().__init__()
         steps = [2] * (len(channels) - 1)
@@ -39,7 +41,10 @@ class MonaiDynUNet(nn.Module):
             upsample_kernel_size=steps,
             filters=list(channels),
             res_block=residual,
+            deep_supervision=deep_supervision,
+            deep_supr_num=len(steps) - 1,
         )
+        self._deep_supervision = deep_supervision
 
     def forward(self, images: Tensor) -> UNetOutput:
         """Segment images ``(B, in_channels, I, J[, K])``.
@@ -54,4 +59,6 @@ class MonaiDynUNet(nn.Module):
                 found=f"{tuple(images.shape[2:])}",
                 fix=f"Pad the images to {needed}.",
             )
-        return UNetOutput(self.network(images))
+        # DynUNet's own forward enlarges the coarser logits and returns another type while it trains.
+        logits = self.network.output_block(self.network.skip_layers(images))
+        return UNetOutput(logits, tuple(self.network.heads) if self._deep_supervision else ())

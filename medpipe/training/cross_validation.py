@@ -1,0 +1,81 @@
+"""Cross-validation: pooled scores of finished folds, as figures for a network trained on all cases."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
+from medpipe.data.cases import CaseSet
+from medpipe.inference.evaluation import CaseScore, read_scores, summarise_scores
+from medpipe.training.fit import RECIPE
+from medpipe.training.packaging import Evidence
+from medpipe.training.recipe import TrainingRecipe, read_recipe
+
+SCORES: Final = "scores.csv"
+
+_MAY_DIFFER: Final = frozenset({"steps", "validate_every"})
+"""Of the schedule: folds may be trained for a shorter time than the network that ships; the card says so."""
+
+
+def pooled_evidence(folders: Sequence[Path], recipe: TrainingRecipe, case_set: CaseSet) -> Evidence:
+    """Return the figures of a cross-validation: each case scored by the fold that has not seen it.
+
+    Args:
+        folders: Of the finished folds, each with its recipe and its scores.
+        recipe: Of the network that the figures shall stand for; schedules may differ in their steps.
+        case_set: The cases of both.
+
+    Raises:
+        NoInputError: A folder holds no scores.
+        SettingsError: A fold was trained by another recipe, or the folds do not score every case once.
+    """
+    recipes = [_fold_recipe(folder, recipe) for folder in folders]
+    scores = [score for folder in folders for score in read_scores(folder / SCORES)]
+    _check_cases(scores, case_set)
+    steps = sorted({fold.schedule.steps for fold in recipes})
+    words = (
+        f"Cross-validation in {len(folders)} folds over the same {len(scores)} cases: each is scored by a "
+        f"network that has not seen it, trained with the settings of this one for "
+        f"{' or '.join(str(number) for number in steps)} steps."
+    )
+    return Evidence(summarise_scores(scores), words)
+
+
+def _fold_recipe(folder: Path, recipe: TrainingRecipe) -> TrainingRecipe:
+    found = read_recipe(folder / RECIPE)
+    wanted, given = _comparable(recipe), _comparable(found)
+    differing = sorted(name for name in wanted if wanted[name] != given[name])
+    if differing:
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"The fold in {folder} was trained by another recipe",
+            found=f"other values in: {', '.join(differing)}",
+            fix="Train the folds by the same recipe; in its schedule only steps and validate_every are free.",
+        )
+    return found
+
+
+def _comparable(recipe: TrainingRecipe) -> dict[str, Any]:
+    data: dict[str, Any] = recipe.model_dump(mode="json")
+    data["schedule"] = {key: value for key, value in data["schedule"].items() if key not in _MAY_DIFFER}
+    return data
+
+
+def _check_cases(scores: Sequence[CaseScore], case_set: CaseSet) -> None:
+    counts = Counter(score.case_id for score in scores)
+    wrong = {
+        "scored twice": sorted(case_id for case_id, count in counts.items() if count > 1),
+        "not of this data set": sorted(counts.keys() - {case.id for case in case_set.cases}),
+        "not scored": sorted({case.id for case in case_set.cases} - counts.keys()),
+    }
+    for state, case_ids in wrong.items():
+        if case_ids:
+            others = f" and {len(case_ids) - 1} more" if len(case_ids) > 1 else ""
+            raise SettingsError(
+                Code.E_SPLIT,
+                "The folds must score every case of the data set once",
+                found=f"{state}: {case_ids[0]}{others}",
+                fix="Give the folders of all folds of one cross-validation, each once.",
+            )
