@@ -47,7 +47,8 @@ class OptimiserRecipe(_Part):
         weight_decay: Decoupled for AdamW.
         schedule: ``"poly"`` (power 0.9) or ``"cosine"`` to zero, or ``"constant"``.
         gradient_clip: Largest norm of the gradient; 0 for no limit.
-        ema_decay: Decay of the exponential moving average of weights; 0 for none.
+        ema_decay: Decay of the exponential moving average of weights; 0 for none. Its window of
+            ``1 / (1 - ema_decay)`` steps should be a small part of the training.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
@@ -55,7 +56,7 @@ class OptimiserRecipe(_Part):
     weight_decay: float = Field(default=1e-4, ge=0.0)
     schedule: Literal["poly", "cosine", "constant"] = "poly"
     gradient_clip: float = Field(default=12.0, ge=0.0)
-    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+    ema_decay: float = Field(default=0.99, ge=0.0, lt=1.0)
 
 
 class ScheduleRecipe(_Part):
