@@ -62,6 +62,13 @@ class Inverse:
 _NO_SIDES: Final = Recipe(name="no-sides")
 
 
+class Moved(NamedTuple):
+    """A moved image ``(C, I, J, K)``, all channels alike, on the same grid, and the way back."""
+
+    image: torch.Tensor
+    inverse: Inverse
+
+
 class View(NamedTuple):
     """A moved copy of a volume on the same grid, and the way back."""
 
@@ -69,28 +76,37 @@ class View(NamedTuple):
     inverse: Inverse
 
 
+def move(sample: Sample, recipe: Recipe, *, number: int, seed: int) -> Moved:
+    """Return one moved copy of an image by the flips and the affine of a recipe; intensities stay.
+
+    Args:
+        sample: Not changed.
+        recipe: Its elastic and intensity steps are left out: only what can be undone is done.
+        number: Of the copy, from 0; it does not matter how many there are.
+        seed: Owned by the caller; the same seed gives the same copy on one device.
+    """
+    own = copy_seed(seed, number)
+    draw = draw_copy(recipe, sample.lattice, seed=own).only_invertible()
+    record = Record(recipe=recipe, seed=own, lattice=sample.lattice, draw=draw)
+    return Moved(replay(sample, record).sample.image, Inverse(record))
+
+
 def views(volume: Volume, recipe: Recipe, *, copies: int, seed: int) -> tuple[View, ...]:
     """Return moved copies of a volume by the flips and the affine of a recipe; intensities stay.
 
     Args:
         volume: Not among the views itself.
-        recipe: Its elastic and intensity steps are left out: only what can be undone is done.
+        recipe: See :func:`move`.
         copies: How many.
-        seed: Owned by the caller; the same seed gives the same views on one device.
+        seed: See :func:`move`.
 
     Raises:
         RefusedError: The recipe is for another modality (``E_MODALITY``).
     """
     recipe.check_modality(volume.modality)
     sample = sample_of(volume)
-    found = []
-    for number in range(copies):
-        own = copy_seed(seed, number)
-        draw = draw_copy(recipe, sample.lattice, seed=own).only_invertible()
-        record = Record(recipe=recipe, seed=own, lattice=sample.lattice, draw=draw)
-        moved = replay(sample, record).sample
-        found.append(View(replace(volume, array=moved.image), Inverse(record)))
-    return tuple(found)
+    moved = (move(sample, recipe, number=number, seed=seed) for number in range(copies))
+    return tuple(View(replace(volume, array=image), inverse) for image, inverse in moved)
 
 
 def sample_of(volume: Volume, label_map: torch.Tensor | None = None) -> Sample:
