@@ -75,8 +75,15 @@ class Prepared:
         Returns:
             ``(I, J, K)`` uint8 on the CPU: the class of the highest logit, interpolated trilinearly.
         """
+        return self.restore_inner(self.inner(logits))
+
+    def inner(self, padded: torch.Tensor) -> torch.Tensor:
+        """Return ``(C, P, Q, R)`` without the padding."""
         (p, q, r), (size_p, size_q, size_r) = self.offset, self.inner_shape
-        inner = logits[:, p : p + size_p, q : q + size_q, r : r + size_r]
+        return padded[:, p : p + size_p, q : q + size_q, r : r + size_r]
+
+    def restore_inner(self, inner: torch.Tensor) -> torch.Tensor:
+        """Return the label map of logits that have no padding; see :meth:`restore`."""
         if self.inner_shape != self.oriented_shape:
             inner = functional.interpolate(
                 inner[None].float(), size=self.oriented_shape, mode="trilinear", align_corners=False

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError, ShapeError
-from medpipe.core.findings import Laterality, Maker, Structure
+from medpipe.core.findings import Laterality, Maker, Structure, Uncertainty
 from medpipe.core.grid import Grid
 from medpipe.core.labels import LabelSpec
 from medpipe.metrics.segmentation import StructureScore, score_structure
@@ -93,13 +93,18 @@ class SegmentationTask:
         """Return the likeliest label of each voxel: ``(B, I, J[, K])`` uint8."""
         return logits.argmax(dim=1).to(torch.uint8)
 
-    def findings(self, label_map: LabelMap, grid: Grid, place: MaskPlace) -> tuple[Structure, ...]:
+    def findings(
+        self, label_map: LabelMap, grid: Grid, place: MaskPlace, *, view_counts: LabelMap | None = None
+    ) -> tuple[Structure, ...]:
         """Return one structure a label, with a volume of 0 where it was not found.
 
         Args:
             label_map: ``(I, J, K)`` integers on ``grid``.
             grid: Grid of the source image; shear counts.
             place: What the structures refer to.
+            view_counts: ``(N, num_classes)`` voxels that the image and each of its views gave to each label
+                before they were merged: the spread of volumes is the interval. It need not hold the merged
+                volume: where predictions agree on a size and not on a place, few voxels get a majority.
 
         Raises:
             ShapeError: The label map does not lie on the grid.
@@ -117,6 +122,9 @@ class SegmentationTask:
                 mask=place.mask,
                 label=label.value,
                 volume_ml=int(counts[label.value]) * grid.voxel_volume_ml,
+                uncertainty=None
+                if view_counts is None
+                else _spread(view_counts[:, label.value], grid.voxel_volume_ml),
             )
             for label in self.labels
         )
@@ -135,6 +143,11 @@ class SegmentationTask:
             label.name: score_structure(pred == label.value, gt == label.value, spacing)
             for label in self.labels
         }
+
+
+def _spread(counts: LabelMap, voxel_volume_ml: float) -> Uncertainty:
+    low, high = (int(count) * voxel_volume_ml for count in (counts.min(), counts.max()))
+    return Uncertainty(low=low, high=high, level=0, method="views")
 
 
 def _thinned(label_map: Tensor, step: int) -> Tensor:

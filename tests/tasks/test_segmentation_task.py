@@ -96,6 +96,19 @@ class TestFindings:
         findings = task.findings(np.zeros((2, 3, 4), np.uint8), self.GRID, PLACE)
         assert [item.laterality for item in findings] == [Laterality.MIDLINE, Laterality.LEFT]
 
+    def test_spread_over_views_is_the_interval(self) -> None:
+        label_map = np.zeros((2, 3, 4), np.uint8)
+        label_map[0, 0, :3] = 1
+        counts = np.array([[20, 4, 0], [19, 5, 0], [21, 2, 1]])
+        head, tail = TASK.findings(label_map, self.GRID, PLACE, view_counts=counts)
+        assert head.uncertainty is not None
+        assert (head.uncertainty.level, head.uncertainty.method) == (0, "views")
+        assert (head.uncertainty.low, head.uncertainty.high) == pytest.approx((0.12, 0.3))
+        # The one view that found a tail was outvoted: the merged volume is 0, and the spread says so.
+        assert tail.volume_ml == 0
+        assert tail.uncertainty is not None
+        assert (tail.uncertainty.low, tail.uncertainty.high) == pytest.approx((0, 0.06))
+
     def test_label_map_of_another_grid_is_refused(self) -> None:
         with pytest.raises(ShapeError, match=r"found \(4, 3, 2\)"):
             TASK.findings(np.zeros((4, 3, 2), np.uint8), self.GRID, PLACE)

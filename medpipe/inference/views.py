@@ -1,0 +1,102 @@
+"""Views segmented: moved copies of an image are predicted too, mapped back and merged.
+
+Images are moved on the network's grid, after resampling and normalisation: all channels at once, as the
+augmentation of training moves them, and class probabilities exist at that size alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from medpipe.core.findings import Laterality
+from medpipe.core.volume import Volume
+from medpipe.inference.preprocess import Prepared, apply_windows, pad_to, prepare
+from medpipe.inference.segmenter import Segmenter
+from medpipe.inference.tiling import predict_logits
+from medpipe.transforms.augment import Sample
+from medpipe.transforms.recipe import Recipe
+from medpipe.transforms.views import move
+
+
+@dataclass(frozen=True, eq=False)
+class MergedLabels:
+    """What the image and its views show together, and each alone.
+
+    Attributes:
+        labels: ``(I, J, K)`` uint8 on the source grid, of the mean of the probabilities.
+        counts: ``(1 + copies, num_classes)`` voxels of the source grid that each prediction alone gives to
+            each label, background first; the image's own prediction comes first.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    counts: npt.NDArray[np.int64]
+
+
+@torch.inference_mode()
+def segment_views(
+    segmenter: Segmenter,
+    volumes: Mapping[str, Volume],
+    recipe: Recipe,
+    *,
+    copies: int,
+    seed: int,
+    side: Laterality | None = None,
+) -> MergedLabels:
+    """Segment volumes and moved copies of them.
+
+    Three sets of class probabilities are held at a time, however many copies there are.
+
+    Args:
+        segmenter: Network and preprocessing.
+        volumes: One volume for each channel.
+        recipe: From :func:`medpipe.transforms.views.recipe_of_views`.
+        copies: How many, beside the image itself.
+        seed: The same one gives the same copies.
+        side: Side that they show, where the network knows one side only.
+
+    Raises:
+        RefusedError: A channel is missing, of another modality or on another grid.
+        ShapeError: The recipe exchanges labels that the network does not have.
+    """
+    spec = segmenter.preprocessing
+    prepared = prepare(volumes, spec, device=segmenter.device, side=side, keep_hu=True)
+    image = prepared.inner(prepared.images)
+    sample = Sample(image, prepared.spacing_mm, orientation=spec.orientation)
+    own = _probabilities(segmenter, prepared, image)
+    # Where a view shows nothing its probabilities are 0: the sum is weighted by what each view shows. The sum
+    # of the weights is the same for all classes of a voxel, so it need not be divided by to find the highest.
+    total = own.clone()
+    counts = [_count(prepared, own)]
+    for number in range(copies):
+        view = move(sample, recipe, number=number, seed=seed)
+        seen = view.inverse(_probabilities(segmenter, prepared, view.image))
+        total += seen
+        # What has left the view counts as the image's own prediction has it: nothing shrinks by being cut.
+        counts.append(_count(prepared, seen + (1 - view.inverse.weight(own.device)) * own))
+    return MergedLabels(_labels(prepared, total), np.stack(counts))
+
+
+def _probabilities(segmenter: Segmenter, prepared: Prepared, image: torch.Tensor) -> torch.Tensor:
+    """Return class probabilities ``(num_classes, P, Q, R)`` of an image without padding."""
+    windowed = apply_windows(image, segmenter.preprocessing)
+    padded, _ = pad_to(windowed, prepared.images.shape[1:])
+    logits = predict_logits(segmenter.network, padded, segmenter.tiling)
+    return prepared.inner(logits).softmax(dim=0)
+
+
+def _count(prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.int64]:
+    """Return how many voxels of the source grid each class has."""
+    return np.bincount(_labels(prepared, probabilities).ravel(), minlength=len(probabilities))
+
+
+def _labels(prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Return the label map on the source grid.
+
+    Logarithms are interpolated, as logits are where there are no views: both find the same borders.
+    """
+    logs = probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
+    labels: npt.NDArray[np.uint8] = prepared.restore_inner(logs).numpy()
+    return labels
