@@ -36,9 +36,9 @@ def _stages() -> str:
         kind = stage_class(reference)
         takes = ", ".join(sorted(kind.takes)) or "nothing"
         gives = ", ".join(sorted(kind.gives))
-        parts.append(
-            f"### {name}\n\n{_summary(kind)} Takes {takes}; gives {gives}.\n\n{_fields(kind.params_type)}\n"
-        )
+        answers = "".join(f"; answers {request}" for request in sorted(kind.answers))
+        flow = f"Takes {takes}; gives {gives}{answers}."
+        parts.append(f"### {name}\n\n{_summary(kind)} {flow}\n\n{_fields(kind.params_type)}\n")
     return "\n" + "".join(parts)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medpipe.core.errors import ShapeError
 from medpipe.core.findings import Finding, FindingsRecord, QualityFlag
 from medpipe.core.source import Source
+from medpipe.core.views import ViewRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +72,7 @@ class Case:
         findings: What stages found, in their order.
         flags: What a reader of the results must know.
         figures: Pictures drawn so far.
+        views: Moved copies that stages after this one are to predict too; None for none.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Case:
     findings: tuple[Finding, ...] = ()
     flags: tuple[QualityFlag, ...] = ()
     figures: tuple[Figure, ...] = ()
+    views: ViewRequest | None = None
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -14,6 +14,7 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "load": "medpipe.runs.stages.load:Load",
         "locate": "medpipe.runs.stages.locate:Locate",
+        "augment": "medpipe.runs.stages.augment:Augment",
         "measure": "medpipe.runs.stages.measure:Measure",
         "segment": "medpipe.runs.stages.segment:Segment",
         "report": "medpipe.runs.stages.report:Report",

@@ -15,7 +15,7 @@ from medpipe.core.errors import SettingsError
 from medpipe.core.settings import SettingsFile, nearest, parse_settings, read_settings, validate_settings
 from medpipe.io.series import Form, Trait
 from medpipe.runs.catalogue import STAGES, stage_class, stage_reference
-from medpipe.runs.stage import IMAGES, INPUTS, Good, Params, Stage
+from medpipe.runs.stage import IMAGES, INPUTS, REQUESTS, Good, Params, Stage
 
 _PACKAGED: Final = Path(__file__).resolve().parents[1] / "_pipelines"
 _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "pipelines"
@@ -208,6 +208,7 @@ def build_pipeline(
         specs.append(StageSpec(entry.use, reference, kind.version, params, kind.assets(params)))
     pipeline = Pipeline(file.name, file.description, file.accepts, tuple(specs))
     _check_flow(pipeline, settings)
+    _check_requests(pipeline, settings)
     return pipeline
 
 
@@ -267,6 +268,30 @@ def _check_flow(pipeline: Pipeline, settings: SettingsFile) -> None:
                 found=", ".join(sorted(unsuited)) or "no stage before it that loads an image",
                 fix="Change 'form' under 'accepts', or the stages before it.",
             )
+
+
+def _check_requests(pipeline: Pipeline, settings: SettingsFile) -> None:
+    """Check that a stage answers each request before it is made again or the pipeline ends."""
+    kinds = [stage_class(spec.reference) for spec in pipeline.stages]
+    for index, kind in enumerate(kinds):
+        for request in kind.gives & REQUESTS:
+            if not _is_answered(request, kinds[index + 1 :]):
+                raise SettingsError(
+                    Code.E_SETTINGS,
+                    f"{settings.place(('stages', index, 'use'))}: the stage {kind.name!r} gives {request}",
+                    found="no stage after it that predicts them",
+                    fix="Put a model stage such as segment after it, or leave it out.",
+                )
+
+
+def _is_answered(request: Good, later: Sequence[type[Stage]]) -> bool:
+    """Whether a stage answers a request before another makes it again."""
+    for kind in later:
+        if request in kind.answers:
+            return True
+        if request in kind.gives:
+            return False
+    return False
 
 
 def pipeline_text(pipeline: Pipeline) -> str:

@@ -32,6 +32,7 @@ class Good(StrEnum):
     FINDINGS = "findings"
     FIGURES = "figures"
     TABLES = "tables"
+    VIEWS = "views"
 
 
 IMAGES: Final = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR})
@@ -39,6 +40,13 @@ IMAGES: Final = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR})
 
 INPUTS: Final = IMAGES | {Good.RECORDS}
 """Goods of which a stage names the alternatives that it can work on."""
+
+
+REQUESTS: Final = frozenset({Good.VIEWS})
+"""Goods that are nothing by themselves: a stage after the one that gives them must answer them."""
+
+UNSAVED: Final = INPUTS | REQUESTS
+"""Goods that study folders do not keep: stages that give them run again on resume."""
 
 
 class Params(BaseModel):
@@ -80,6 +88,7 @@ class Stage(ABC):
         resource: What it spends its time on. ``IO`` stages stand first.
         takes: Inputs it can work on (the pipeline may carry any subset), and other goods it needs.
         gives: Goods it adds.
+        answers: Requests that it carries out where a stage before it makes them.
     """
 
     name: ClassVar[str]
@@ -87,6 +96,7 @@ class Stage(ABC):
     resource: ClassVar[Resource]
     takes: ClassVar[frozenset[Good]]
     gives: ClassVar[frozenset[Good]]
+    answers: ClassVar[frozenset[Good]] = frozenset()
     params_type: ClassVar[type[Params]] = Params
 
     @classmethod

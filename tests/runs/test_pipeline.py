@@ -160,6 +160,14 @@ class Masks(_Nothing):
     name = "masks"
     takes = frozenset({Good.MASKS})
 
+class Views(_Nothing):
+    name = "views"
+    gives = frozenset({Good.VIEWS})
+
+class Predict(_Nothing):
+    name = "predict"
+    answers = frozenset({Good.VIEWS})
+
 class ReadRecords(_Nothing):
     name = "read-records"
     gives = frozenset({Good.RECORDS})
@@ -180,6 +188,8 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
         for name, kind in {
             "volumes": "Volumes",
             "masks": "Masks",
+            "views": "Views",
+            "predict": "Predict",
             "read-records": "ReadRecords",
             "records": "Records",
         }.items()
@@ -199,6 +209,9 @@ class TestFlow:
             flow("volume", "load", "volumes"),
             flow("volume", "load", "volumes", "masks"),
             flow("", "read-records", "records"),
+            flow("volume", "load", "views", "volumes", "predict", "predict"),
+            flow("volume", "load", "views", "predict", "views", "predict"),
+            flow("volume", "load", "predict"),
         ],
     )
     def test_stages_that_find_what_they_take_are_accepted(self, text: str, catalogue: dict[str, str]) -> None:
@@ -216,6 +229,10 @@ class TestFlow:
             (flow("volume", "load", "masks"), "line 5: the stage 'masks' needs masks"),
             (flow("volume", "load", "masks", "volumes"), "line 5: the stage 'masks' needs masks"),
             (flow("", "load", "volumes"), "'volumes' takes volume"),
+            (flow("volume", "load", "views"), "line 5: the stage 'views' gives views: found no stage after"),
+            (flow("volume", "load", "predict", "views"), "line 6: the stage 'views' gives views"),
+            (flow("volume", "load", "views", "views", "predict"), "line 5: the stage 'views' gives views"),
+            (flow("volume", "load", "views", "predict", "views"), "line 7: .*Put a model stage such as segm"),
             (flow("volume", "load", "records"), "'records' takes records"),
         ],
     )

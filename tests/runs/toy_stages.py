@@ -193,6 +193,19 @@ class ToyMean(_Toy):
         return case.adding(findings=(self._measured(float(image.array.mean()) + context.seed % 1000),))
 
 
+class ToyLook(_Toy):
+    """Measures how many views it is asked for."""
+
+    name: ClassVar[str] = "look"
+    takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME})
+    gives: ClassVar[frozenset[Good]] = frozenset({Good.FINDINGS})
+    answers: ClassVar[frozenset[Good]] = frozenset({Good.VIEWS})
+
+    def __call__(self, case: Case, context: StageContext) -> Case:
+        self._begin(context)
+        return case.adding(findings=(self._measured(case.views.copies if case.views else 0),))
+
+
 class ToyRecords(_Toy):
     """Reads the patients of a record shard from a table of events."""
 
@@ -238,5 +251,5 @@ class ToyMaxima(_Toy):
 
 CATALOGUE = {
     kind.name: f"toy_stages:{kind.__name__}"
-    for kind in (ToyRead, ToyMeasure, ToySum, ToyShift, ToyMean, ToyRecords, ToyMaxima)
+    for kind in (ToyRead, ToyMeasure, ToySum, ToyShift, ToyMean, ToyLook, ToyRecords, ToyMaxima)
 }

@@ -22,7 +22,7 @@ from medpipe.io.study_folder import Gift, StageRecord, StudyFolder
 from medpipe.io.study_writer import write_study
 from medpipe.runs.folder.state import State
 from medpipe.runs.pipeline import StageSpec
-from medpipe.runs.stage import INPUTS, Resource, Stage, StageContext
+from medpipe.runs.stage import UNSAVED, Resource, Stage, StageContext
 from medpipe.runs.unit import Unit, scratch_name
 from medpipe.runs.workers.messages import ProcessorSettings
 from medpipe.runs.workers.outcome import Outcome, finished, outcome_of_error
@@ -131,8 +131,8 @@ class Processor:
 
     def _reused(self, stage: Stage, work: InFlight) -> Case | None:
         """Return the case with what the stage gave in an earlier attempt; None where it has to run."""
-        if not INPUTS.isdisjoint(stage.gives):
-            return None  # study folders keep no images and no records
+        if not UNSAVED.isdisjoint(stage.gives):
+            return None
         return reuse_stage(self._checkpoint(work.unit), work.key, work.case)
 
     def _checkpoint(self, unit: Unit) -> Path:

@@ -1,6 +1,7 @@
 """The processor: each unit ends in one state, its study folder is complete or absent."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from medpipe.core.errors import RefusedError
 from medpipe.core.source import GeometryNote
 from medpipe.io.nifti import read_label_map
 from medpipe.io.study_folder import StudyFolder
+from medpipe.runs.catalogue import STAGES
 from medpipe.runs.folder.state import State
 from medpipe.runs.unit import Unit, scratch_name, unit_of_scratch
 from medpipe.runs.workers.outcome import Outcome
@@ -252,6 +254,16 @@ class TestReuse:
         outcome = process(toy_run, "read", ("measure", {"flagged": True}), "sum")
         assert outcome.state is State.FLAGGED
         assert toy_run.content("st-1") == whole
+
+    def test_views_are_asked_for_again(self, toy_run: "ToyRun", monkeypatch: pytest.MonkeyPatch) -> None:
+        catalogue = import_module("toy_stages").CATALOGUE
+        monkeypatch.setitem(catalogue, "augment", STAGES["augment"])
+        stages = ["read", ("augment", {"recipe": "ct", "views": 3}), "measure"]
+        process(toy_run, *stages, ("look", {"trouble": "error"}), checkpoint_after_s=0.0)
+        toy_run.calls()
+        outcome = process(toy_run, *stages, "look")
+        assert toy_run.calls() == ["read st-1", "look st-1"]
+        assert outcome.values[-1].value == 3.0
 
     def test_stage_that_changes_the_image_is_always_run(self, toy_run: "ToyRun") -> None:
         first = process(toy_run, "read", "shift", "mean")
