@@ -22,11 +22,14 @@ _BRAIN_CENTRE_MM: Final = (0.0, -17.0, 7.0)
 """Middle of the template's brain."""
 
 
-def oblique_brain() -> Volume:
-    """Return the T1 brain resampled on an oblique grid, as an oblique MR series would hold it.
+def oblique_brain(brain: Volume | None = None) -> Volume:
+    """Return a brain resampled on an oblique grid, as an oblique MR series would hold it.
 
     I points to L, J to P and K to S before the grid is turned by :data:`OBLIQUE_DEGREES`. The truth is the
-    template: at every point of the world, 1000 times its value, rounded.
+    source: at every point of the world, 1000 times its value, rounded.
+
+    Args:
+        brain: In the template's space, from 0 to 1; the T1 template by default.
     """
     about_x, about_y = np.radians(OBLIQUE_DEGREES)
     turn_x = [[1, 0, 0], [0, np.cos(about_x), -np.sin(about_x)], [0, np.sin(about_x), np.cos(about_x)]]
@@ -35,5 +38,5 @@ def oblique_brain() -> Volume:
     affine[:3, :3] = np.array(turn_y) @ turn_x @ np.diag([-1.0, -1.0, 1.0]) * _OBLIQUE_SPACING
     middle = (np.array(_OBLIQUE_SHAPE) - 1) / 2
     affine[:3, 3] = _BRAIN_CENTRE_MM - affine[:3, :3] @ middle
-    brain = resample(load_mni(), Grid(_OBLIQUE_SHAPE, affine))
-    return brain.with_array(torch.round(brain.array * MR_SCALE))
+    sampled = resample(load_mni() if brain is None else brain, Grid(_OBLIQUE_SHAPE, affine))
+    return sampled.with_array(torch.round(sampled.array * MR_SCALE))
