@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from medpipe.core.errors import ShapeError
-from medpipe.core.findings import Finding, FindingsRecord, QualityFlag
+from medpipe.core.findings import Finding, FindingsRecord, Maker, QualityFlag
 from medpipe.core.source import Source
 from medpipe.core.views import ViewRequest
 
@@ -73,6 +73,7 @@ class Case:
         flags: What a reader of the results must know.
         figures: Pictures drawn so far.
         views: Moved copies that stages after this one are to predict too; None for none.
+        cards: The card of each model that was used, in Markdown, by its maker.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Case:
     flags: tuple[QualityFlag, ...] = ()
     figures: tuple[Figure, ...] = ()
     views: ViewRequest | None = None
+    cards: Mapping[Maker, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.core.findings import SCHEMA_VERSION, FindingsRecord, SchemaVersion, Value
+from medpipe.core.findings import SCHEMA_VERSION, FindingsRecord, Maker, SchemaVersion, Value
 from medpipe.core.source import Source
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -22,6 +22,7 @@ FIGURE_LIST: Final = "figures/figures.json"
 MASKS: Final = "masks"
 MASK_LIST: Final = "masks/masks.json"
 TABLES: Final = "tables"
+CARDS: Final = "cards"
 REPORT: Final = "report.html"
 
 
@@ -74,6 +75,7 @@ class Gift(Value):
     figures: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    cards: tuple[Maker, ...] = ()
 
 
 class StageRecord(Value):
@@ -170,6 +172,12 @@ class StudyFolder:
             return ()
         return self._read(FIGURE_LIST, FigureList).figures
 
+    @cached_property
+    def cards(self) -> dict[Maker, str]:
+        """Cards of the models that were used, in Markdown, by their makers' names."""
+        paths = sorted((self.path / CARDS).glob("*.md"))
+        return {_maker_of(path.stem): path.read_text(encoding="utf-8") for path in paths}
+
     def figure_bytes(self, entry: FigureEntry) -> bytes:
         """Return the encoded picture (WebP)."""
         return (self.path / FIGURES / Path(entry.file).name).read_bytes()
@@ -194,3 +202,14 @@ class StudyFolder:
                 found=f"{where}: {first['msg']}",
                 fix="Run the pipeline on the study again.",
             ) from error
+
+
+def card_file(maker: Maker) -> str:
+    """Return the name of a model's card in the folder ``cards/``, such as ``hippocampus-1.0.0.md``."""
+    return f"{maker.name}-{maker.version}.md"
+
+
+def _maker_of(stem: str) -> Maker:
+    # Names may hold hyphens, versions are numbers and full stops.
+    name, _, version = stem.rpartition("-")
+    return Maker(name=name, version=version)

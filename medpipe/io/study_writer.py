@@ -14,6 +14,7 @@ from medpipe.core.slice_stack import SliceStack
 from medpipe.core.volume import Volume
 from medpipe.io.nifti import write_label_map
 from medpipe.io.study_folder import (
+    CARDS,
     FIGURE_LIST,
     FIGURES,
     FINDINGS,
@@ -30,6 +31,7 @@ from medpipe.io.study_folder import (
     MaskList,
     Provenance,
     StudySource,
+    card_file,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +56,10 @@ def write_study(folder: Path, case: Case, provenance: Provenance) -> None:
         _write_figures(folder, case)
     if case.masks:
         _write_masks(folder, case)
+    if case.cards:
+        (folder / CARDS).mkdir()
+        for maker, text in case.cards.items():
+            (folder / CARDS / card_file(maker)).write_text(text, encoding="utf-8")
     if case.tables:
         (folder / TABLES).mkdir()
         for name, table in case.tables.items():

@@ -9,7 +9,7 @@ from medpipe.core.findings import Uncertainty
 NARROW_SPACE: Final = "\u202f"
 """No-break: a number never parts from its unit or from its thousands."""
 
-_MINUS: Final = "\u2212"
+MINUS: Final = "\u2212"
 _DIGITS: Final = 4
 _SMALLEST, _LARGEST = 1e-3, 1e9
 """Outside this range numbers are written with a power of ten."""
@@ -43,10 +43,10 @@ def format_number(value: float, *, digits: int = _DIGITS) -> str:
         digits: Significant digits; whole numbers keep all of theirs.
     """
     if not isfinite(value):
-        return "not a number" if isnan(value) else f"{_MINUS if value < 0 else ''}∞"
+        return "not a number" if isnan(value) else f"{MINUS if value < 0 else ''}∞"
     if value == 0:
         return "0"
-    sign = _MINUS if value < 0 else ""
+    sign = MINUS if value < 0 else ""
     mantissa, exponent_text = f"{abs(value):.{digits - 1}e}".split("e")
     exponent = int(exponent_text)
     if not _SMALLEST <= abs(value) < _LARGEST:

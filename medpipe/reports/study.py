@@ -14,10 +14,12 @@ from medpipe.core.settings import nearest
 from medpipe.core.source import GeometryNote
 from medpipe.io.atomic import write_text
 from medpipe.io.study_folder import FINDINGS, REPORT, ImageSource, ImageSummary, StudyFolder
+from medpipe.reports.cards import model_cards
 from medpipe.reports.finding_rows import group_findings
 from medpipe.reports.numbers import NARROW_SPACE, format_number, format_sizes
 from medpipe.reports.page import render_page
-from medpipe.reports.texts import FIGURE_FAMILIES, figure_family, panel_text
+from medpipe.reports.sides import side_rows
+from medpipe.reports.texts import FIGURE_FAMILIES, OVERLAY_FAMILIES, figure_family, panel_text
 
 _FIGURE_ORDER: Final = (*FIGURE_FAMILIES, "figures")
 _SHOWN_INSTANCES: Final = 1000
@@ -53,6 +55,7 @@ class ImagePanel:
 class Picture:
     """A figure with its pixels as a data URI; sheets of many tiles are too small to read when shrunk."""
 
+    family: str
     title: str
     caption: str
     alt: str
@@ -91,12 +94,16 @@ def render_study(folder: Path, *, formats: Sequence[str] = ("html", "json")) -> 
 def _write_html(study: StudyFolder) -> Path:
     record = study.findings
     images = tuple(_image_panel(role, image) for role, image in sorted(study.source.images.items()))
+    pictures = _pictures(study)
     context = {
         "study": record.study,
         "flags": _flag_cards(record.flags, images),
         "images": images,
         "groups": group_findings(record.findings),
-        "pictures": _pictures(study),
+        "sides": side_rows(record.findings),
+        "overlays": [picture for picture in pictures if picture.family in OVERLAY_FAMILIES],
+        "pictures": [picture for picture in pictures if picture.family not in OVERLAY_FAMILIES],
+        "cards": model_cards(study.cards),
         "provenance": study.provenance,
         "schema_version": record.schema_version,
         "shown_instances": _SHOWN_INSTANCES,
@@ -168,6 +175,7 @@ def _pictures(study: StudyFolder) -> tuple[Picture, ...]:
             how_to_read=panel_text(figure_family(entry.name)).how_to_read,
             uri="data:image/webp;base64," + b64encode(study.figure_bytes(entry)).decode(),
             is_sheet=figure_family(entry.name) != "radiograph",
+            family=figure_family(entry.name),
         )
         for entry in sorted(study.figures, key=lambda entry: _FIGURE_ORDER.index(figure_family(entry.name)))
     )

@@ -8,7 +8,10 @@ import yaml
 
 _TEXTS: Final = Path(__file__).parent / "texts.yaml"
 
-FIGURE_FAMILIES: Final = ("mosaic", "contact_sheet", "radiograph", "histogram")
+OVERLAY_FAMILIES: Final = ("overlay", "slices")
+"""Kinds of figures that show what a model outlined; they stand beside its numbers."""
+
+FIGURE_FAMILIES: Final = (*OVERLAY_FAMILIES, "mosaic", "contact_sheet", "radiograph", "histogram")
 """Kinds of figures in the order of the report: the image itself comes before numbers drawn from it."""
 
 

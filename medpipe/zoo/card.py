@@ -1,12 +1,9 @@
-"""Cards: what a model was made from, how good it is and where it fails; Markdown in, safe HTML out."""
+"""Cards: what a model was made from, how good it is and where it fails."""
 
 import re
-from collections.abc import Sequence
-from html import escape
-from typing import Any, Final
+from typing import Final
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
@@ -44,24 +41,6 @@ def check_card(text: str) -> None:
         )
 
 
-def card_html(text: str, *, top_level: int = 1) -> str:
-    """Render a card as an HTML fragment that may stand in a report.
-
-    Raw HTML is shown as text. Links and images become text with their address, so that the fragment
-    refers to nothing outside of it.
-
-    Args:
-        text: Markdown.
-        top_level: Heading level that a first-level heading becomes, 1 to 6.
-    """
-    renderer = _parser()
-    tokens = renderer.parse(text)
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1]) + top_level - 1)}"
-    return str(renderer.renderer.render(tokens, renderer.options, {}))
-
-
 def _sections(text: str) -> dict[str, str]:
     """Return the text below each second-level heading by its lower-case title."""
     sections: dict[str, str] = {}
@@ -78,16 +57,4 @@ def _sections(text: str) -> dict[str, str]:
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "autolink"])
-    parser.add_render_rule("link_open", _link_open)
-    parser.add_render_rule("link_close", _link_close)
-    return parser
-
-
-def _link_open(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    return ""
-
-
-def _link_close(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    opened = next(token for token in reversed(tokens[:index]) if token.type == "link_open")
-    return f" ({escape(str(opened.attrGet('href')))})"
+    return MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from medpipe.core.case import Case
 from medpipe.core.codes import Code
@@ -29,6 +29,8 @@ from medpipe.runs.workers.outcome import Outcome, finished, outcome_of_error
 from medpipe.runs.workers.reuse import reuse_stage
 
 logger = logging.getLogger(__name__)
+
+_Name = TypeVar("_Name")
 
 _RUNNER: Final = Maker(name="runner", version="1")
 
@@ -195,7 +197,7 @@ def _content_key(work: InFlight) -> str:
 def _gift(before: Case, after: Case) -> Gift:
     """Name what a stage added."""
 
-    def new(old: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
+    def new(old: Mapping[_Name, object], now: Mapping[_Name, object]) -> tuple[_Name, ...]:
         return tuple(name for name in now if name not in old)
 
     return Gift(
@@ -204,6 +206,7 @@ def _gift(before: Case, after: Case) -> Gift:
         figures=tuple(figure.name for figure in after.figures[len(before.figures) :]),
         masks=new(before.masks, after.masks),
         tables=new(before.tables, after.tables),
+        cards=new(before.cards, after.cards),
     )
 
 

@@ -56,6 +56,8 @@ def _with_gift(folder: StudyFolder, record: StageRecord, case: Case) -> Case:
     )
     if gave.masks:
         case = case.with_(masks={**case.masks, **_read_masks(folder.path, gave.masks)})
+    if gave.cards:
+        case = case.with_(cards={**case.cards, **{maker: folder.cards[maker] for maker in gave.cards}})
     if gave.tables:
         case = case.with_(tables={**case.tables, **_read_tables(folder.path, gave.tables)})
     return case
