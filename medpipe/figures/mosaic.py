@@ -60,7 +60,7 @@ def draw_mosaics(
             )
         outlines = closest_view(contours, affine, is_oriented=is_oriented)
     chosen = choose_window(view, modality=modality, window=window)
-    legend = "" if outlines is None else _legend(outlines.array, names)
+    legend = "" if outlines is None else outline_legend(outlines.array, names)
     return tuple(_draw_plane(view, plane, chosen, outlines, legend) for plane in visible_planes(view))
 
 
@@ -108,7 +108,8 @@ def _caption(view: View, plane: Plane, window: Window, count: int, legend: str) 
     return " ".join(filter(None, sentences))
 
 
-def _legend(label_map: npt.NDArray[Any], names: Mapping[int, str]) -> str:
+def outline_legend(label_map: npt.NDArray[Any], names: Mapping[int, str]) -> str:
+    """Return which colour outlines which structure of a label map; empty where there is none."""
     labels = [int(label) for label in np.unique(label_map) if label > 0]
     shown = [
         f"{names.get(label, f'label {label}')} ({OUTLINES[(label - 1) % len(OUTLINES)][0]})"

@@ -22,7 +22,7 @@ from medpipe.figures.canvas import (
     write,
 )
 
-_GAP: Final = 3
+GAP: Final = 3
 _MAX_HEIGHT: Final = 640
 _MAX_TILE: Final = 420
 _MIN_TILE: Final = 12
@@ -61,14 +61,14 @@ class Layout:
     def size(self) -> tuple[int, int]:
         """Width and height of the sheet in pixels, footer excluded."""
         return (
-            self.columns * (self.tile_width + _GAP) - _GAP,
-            self.rows * (self.tile_height + _GAP) - _GAP,
+            self.columns * (self.tile_width + GAP) - GAP,
+            self.rows * (self.tile_height + GAP) - GAP,
         )
 
     def corner(self, number: int) -> tuple[int, int]:
         """Return the upper left pixel of a tile within the sheet."""
         row, column = divmod(number, self.columns)
-        return column * (self.tile_width + _GAP), row * (self.tile_height + _GAP)
+        return column * (self.tile_width + GAP), row * (self.tile_height + GAP)
 
     def indices(self, num_slices: int) -> list[int]:
         """Return the slices shown: evenly spread, each in the middle of its share."""
@@ -84,12 +84,14 @@ class Tile:
         label: Written in the lower left corner.
         warning: Written above the label; empty for none.
         label_map: Integers of the same shape as ``pixels``, whose outlines are drawn.
+        marks: Letters at its edges, where they differ from those of the sheet.
     """
 
     pixels: npt.NDArray[np.uint8]
     label: str
     warning: str = ""
     label_map: npt.NDArray[Any] | None = None
+    marks: tuple[str, str, str, str] | None = None
 
 
 def lay_out(num_slices: int, extent_mm: tuple[float, float], *, wanted: int) -> Layout:
@@ -105,11 +107,11 @@ def lay_out(num_slices: int, extent_mm: tuple[float, float], *, wanted: int) -> 
     for columns in range(1, min(_MAX_COLUMNS, wanted) + 1):
         rows = ceil(wanted / columns)
         width, height = _tile_size(columns, ratio)
-        if rows * (height + _GAP) - _GAP <= _MAX_HEIGHT:
+        if rows * (height + GAP) - GAP <= _MAX_HEIGHT:
             return Layout(columns, rows, min(num_slices, columns * rows), width, height)
     columns = min(_MAX_COLUMNS, wanted)
     width, height = _tile_size(columns, ratio)
-    rows = max(1, (_MAX_HEIGHT + _GAP) // (height + _GAP))
+    rows = max(1, (_MAX_HEIGHT + GAP) // (height + GAP))
     if rows == 1:
         height = min(height, _MAX_HEIGHT)
         width = max(_MIN_TILE, round(height / ratio))
@@ -143,7 +145,7 @@ def draw_sheet(
         x, y = layout.corner(number)
         picture = _tile_picture(tile, layout)
         canvas.paste(picture, (left + x, y))
-        _letter(canvas, (left + x, y), layout, tile, marks)
+        _letter(canvas, (left + x, y), layout, tile, tile.marks or marks)
     middle = height + below + FOOTER // 2
     if extent_mm is not None:
         draw_scale_bar(canvas, layout.tile_width / extent_mm[0], middle)
@@ -166,7 +168,7 @@ def draw_scale_bar(canvas: Image.Image, pixels_per_mm: float, middle: int) -> No
 
 
 def _tile_size(columns: int, ratio: float) -> tuple[int, int]:
-    width = min(_MAX_TILE, (WIDTH + _GAP) // columns - _GAP)
+    width = min(_MAX_TILE, (WIDTH + GAP) // columns - GAP)
     return width, max(_MIN_TILE, round(width * ratio))
 
 

@@ -28,11 +28,11 @@ class MergedLabels:
     Attributes:
         labels: ``(I, J, K)`` uint8 on the source grid, of the mean of the probabilities.
         counts: ``(1 + copies, num_classes)`` voxels of the source grid that each prediction alone gives to
-            each label, background first; the image's own prediction comes first.
+            each label, background first; the image's own prediction comes first. None without views.
     """
 
     labels: npt.NDArray[np.uint8]
-    counts: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64] | None
 
 
 @torch.inference_mode()
@@ -69,14 +69,14 @@ def segment_views(
     # Where a view shows nothing its probabilities are 0: the sum is weighted by what each view shows. The sum
     # of the weights is the same for all classes of a voxel, so it need not be divided by to find the highest.
     total = own.clone()
-    counts = [_count(prepared, own)]
+    counts = [_count(segmenter, prepared, own)]
     for number in range(copies):
         view = move(sample, recipe, number=number, seed=seed)
         seen = view.inverse(_probabilities(segmenter, prepared, view.image))
         total += seen
         # What has left the view counts as the image's own prediction has it: nothing shrinks by being cut.
-        counts.append(_count(prepared, seen + (1 - view.inverse.weight(own.device)) * own))
-    return MergedLabels(_labels(prepared, total), np.stack(counts))
+        counts.append(_count(segmenter, prepared, seen + (1 - view.inverse.weight(own.device)) * own))
+    return MergedLabels(_labels(segmenter, prepared, total), np.stack(counts))
 
 
 def _probabilities(segmenter: Segmenter, prepared: Prepared, image: torch.Tensor) -> torch.Tensor:
@@ -87,16 +87,15 @@ def _probabilities(segmenter: Segmenter, prepared: Prepared, image: torch.Tensor
     return prepared.inner(logits).softmax(dim=0)
 
 
-def _count(prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.int64]:
+def _count(segmenter: Segmenter, prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.int64]:
     """Return how many voxels of the source grid each class has."""
-    return np.bincount(_labels(prepared, probabilities).ravel(), minlength=len(probabilities))
+    return np.bincount(_labels(segmenter, prepared, probabilities).ravel(), minlength=len(probabilities))
 
 
-def _labels(prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.uint8]:
+def _labels(segmenter: Segmenter, prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.uint8]:
     """Return the label map on the source grid.
 
     Logarithms are interpolated, as logits are where there are no views: both find the same borders.
     """
     logs = probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
-    labels: npt.NDArray[np.uint8] = prepared.restore_inner(logs).numpy()
-    return labels
+    return segmenter.cleaned(prepared.restore_inner(logs).numpy())

@@ -129,6 +129,15 @@ class SegmentationTask:
             for label in self.labels
         )
 
+    def total_spread(self, view_counts: LabelMap | None, grid: Grid) -> Uncertainty | None:
+        """Return the spread of the volume of all structures together; None without views.
+
+        Args:
+            view_counts: See :meth:`findings`.
+            grid: Grid of the source image.
+        """
+        return None if view_counts is None else _spread(view_counts[:, 1:].sum(axis=1), grid.voxel_volume_ml)
+
     def score(
         self, pred: LabelMap, gt: LabelMap, spacing: tuple[float, float, float]
     ) -> Mapping[str, StructureScore]:

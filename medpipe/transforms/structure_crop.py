@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from medpipe.core.affine import apply_affine, inverse_of
 from medpipe.core.boxes import boxes_to_voxels
 from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError
+from medpipe.core.errors import RefusedError, ShapeError
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Grid
 from medpipe.core.source import Source
@@ -18,6 +19,10 @@ from medpipe.core.volume import Volume
 from medpipe.transforms.registration import Registration
 
 Point = tuple[float, float, float]
+LabelMap = npt.NDArray[np.integer[Any]]
+
+_SAME_VOXEL: Final = 1e-3
+"""Fraction of a voxel by which rounding may move the corner of a crop."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,33 @@ def crop_structure(
     return Crop(_part_of(head, lower, upper), (i, j, k), is_cut)
 
 
+def paste_labels(labels: LabelMap, crop: Grid, head: Grid) -> LabelMap:
+    """Put a label map of a crop back into the head.
+
+    Args:
+        labels: ``(I, J, K)`` integers on the grid of the crop.
+        crop: Where they lie.
+        head: Grid that the crop was cut from.
+
+    Returns:
+        A label map of the head's shape, 0 outside of the crop.
+
+    Raises:
+        ShapeError: The crop's voxels are not voxels of the head, or lie outside of it.
+    """
+    corner = head.to_voxels(crop.affine[:3, 3])
+    lower = corner.round().astype(int)
+    upper = lower + labels.shape
+    is_part = np.allclose(corner, lower, atol=_SAME_VOXEL) and np.allclose(
+        crop.affine[:3, :3], head.affine[:3, :3]
+    )
+    if not is_part or (lower < 0).any() or (upper > head.shape).any():
+        raise ShapeError("The crop is no part of the head", found=f"its corner at voxel {corner.round(2)}")
+    pasted = np.zeros(head.shape, dtype=labels.dtype)
+    pasted[tuple(slice(*ends) for ends in zip(lower, upper, strict=True))] = labels
+    return pasted
+
+
 def _part_of(head: Volume, lower: np.ndarray, upper: np.ndarray) -> Volume:
     (i0, j0, k0), (i1, j1, k1) = lower.tolist(), upper.tolist()
     affine = head.affine.copy()
@@ -110,10 +142,13 @@ def _part_of(head: Volume, lower: np.ndarray, upper: np.ndarray) -> Volume:
 
 
 def _slices_of(source: Source, grid: Grid, first: int, stop: int) -> Source:
-    """Return the source with the SOP instances of the slices that are left."""
-    if len(source.instances) != grid.shape[2]:
-        return source
-    return source.model_copy(update={"instances": source.instances[first:stop]})
+    """Return the source with the SOP instances of the slices that are left.
+
+    Checks and notes stay with the head, where they were made: a report tells each of them once.
+    """
+    has_slices = len(source.instances) == grid.shape[2]
+    instances = source.instances[first:stop] if has_slices else source.instances
+    return source.model_copy(update={"instances": instances, "checks": (), "notes": ()})
 
 
 def _outside(grid: Grid, middle_mm: np.ndarray, side: Laterality) -> RefusedError:

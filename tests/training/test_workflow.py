@@ -101,6 +101,8 @@ def test_both_sides_are_segmented_where_they_were_located(
     assert set(case.masks) == {"image_left_blob", "image_right_blob"}
     found = {item.source: item.laterality for item in case.findings if isinstance(item, Structure)}
     assert found == {"image_left": Laterality.LEFT, "image_right": Laterality.RIGHT}
+    assert {mask.role for mask in case.masks.values()} == {"image"}
+    assert list(case.cards) == [package.maker]
 
 
 def test_folds_cover_every_case_once(

@@ -1,5 +1,6 @@
 """Crops hold the turned box of a structure, on the grid of the head."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medpipe.core.affine import apply_affine
-from medpipe.core.errors import RefusedError
+from medpipe.core.codes import Code
+from medpipe.core.errors import RefusedError, ShapeError
 from medpipe.core.findings import Laterality
-from medpipe.core.source import SopReference, Source, SourceKind
+from medpipe.core.grid import Grid
+from medpipe.core.source import GeometryNote, SopReference, Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.simulate.phantom import all_orientations, random_oblique_affine
 from medpipe.transforms.registration import Registration
-from medpipe.transforms.structure_crop import STRUCTURES, PairedStructure, crop_structure
+from medpipe.transforms.structure_crop import STRUCTURES, PairedStructure, crop_structure, paste_labels
 
 HIPPOCAMPUS = STRUCTURES["hippocampus"]
 IDENTITY = Registration(np.eye(4), 1.0, 1.0, 0.0)
@@ -63,6 +66,40 @@ def test_crop_keeps_voxels_places_and_slices() -> None:
     assert [item.sop_instance_uid for item in crop.volume.source.instances] == [
         f"1.{index}" for index in range(k, k + size_k)
     ]
+
+
+def test_checks_and_notes_stay_with_the_head() -> None:
+    note = GeometryNote(code=Code.W_TILT, message="tilted")
+    whole = replace(straight_head(), source=straight_head().source.with_notes(note))
+    crop = crop_structure(whole, IDENTITY, HIPPOCAMPUS, Laterality.LEFT, margin_mm=0.0)
+    assert (crop.volume.source.notes, crop.volume.source.checks) == ((), ())
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "SAR"])
+def test_labels_of_a_crop_go_back_to_their_voxels(codes: str) -> None:
+    whole = straight_head().reoriented(codes)
+    crop = crop_structure(whole, IDENTITY, HIPPOCAMPUS, Laterality.RIGHT, margin_mm=2.0)
+    labels = (np.arange(crop.volume.array[0].numel()) % 3).reshape(crop.volume.grid.shape).astype(np.uint8)
+    pasted = paste_labels(labels, crop.volume.grid, whole.grid)
+    assert pasted.shape == whole.grid.shape
+    assert pasted.dtype == np.uint8
+    first, last = np.argwhere(pasted).min(axis=0), np.argwhere(labels).min(axis=0)
+    assert (first - last).tolist() == list(crop.lower)
+    assert pasted.sum() == labels.sum()
+    np.testing.assert_allclose(
+        apply_affine(whole.affine, np.argwhere(pasted == 2)),
+        apply_affine(crop.volume.affine, np.argwhere(labels == 2)),
+        atol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("shift_mm", [0.7, 400.0])
+def test_labels_of_another_grid_are_refused(shift_mm: float) -> None:
+    grid = straight_head().grid
+    affine = grid.affine.copy()
+    affine[0, 3] += shift_mm
+    with pytest.raises(ShapeError, match="no part of the head"):
+        paste_labels(np.zeros((3, 3, 3), dtype=np.uint8), Grid((3, 3, 3), affine), grid)
 
 
 @pytest.mark.parametrize("side", [Laterality.LEFT, Laterality.RIGHT])

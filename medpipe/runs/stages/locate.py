@@ -7,8 +7,9 @@ from pydantic import Field
 from medpipe.core.case import Case
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.core.findings import CodedConcept, Laterality, Measurement, QualityFlag, flag
+from medpipe.core.findings import CodedConcept, Measurement, QualityFlag, flag
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
+from medpipe.runs.stages.sides import SIDES, side_role
 
 if TYPE_CHECKING:
     from medpipe.core.volume import Volume
@@ -74,7 +75,7 @@ class Locate(Stage):
         registration = register_head(head, self._template)
         check_registration(registration)
         images, sources, flags = dict(case.images), dict(case.sources), []
-        for side in (Laterality.LEFT, Laterality.RIGHT):
+        for side in SIDES:
             crop = crop_structure(
                 head,
                 registration,
@@ -82,10 +83,10 @@ class Locate(Stage):
                 side,
                 margin_mm=self._params.margin_mm,
             )
-            side_role = f"{role}_{side.value}"
-            images[side_role], sources[side_role] = crop.volume, crop.volume.source
+            name = side_role(role, side)
+            images[name], sources[name] = crop.volume, crop.volume.source
             if crop.is_cut:
-                flags.append(self._cut_note(side_role, crop.volume))
+                flags.append(self._cut_note(name, crop.volume))
         case = case.adding(findings=self._measurements(role, registration), flags=tuple(flags))
         return case.with_(images=images, sources=sources)
 

@@ -1,8 +1,9 @@
 """Stage ``report``: draws the pictures of a case and has its documents written."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,8 +11,12 @@ from medpipe.core.case import Case, Figure
 from medpipe.core.codes import Code
 from medpipe.reports.study import render_study
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
+from medpipe.runs.stages.sides import is_side
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from medpipe.core.case import Image
 
 
@@ -28,7 +33,7 @@ class Report(Stage):
     """Draws mosaics with outlines of the masks, then writes documents from the study folder."""
 
     name: ClassVar[str] = "report"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     resource: ClassVar[Resource] = Resource.CPU
     takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR})
     gives: ClassVar[frozenset[Good]] = frozenset({Good.FIGURES})
@@ -38,12 +43,13 @@ class Report(Stage):
         self._params = params
 
     def __call__(self, case: Case, context: StageContext) -> Case:
-        """Draw each image."""
+        """Draw each image; what was cut out of one is shown within it."""
         if not self._params.figures:
             return case
-        for role, image in case.images.items():
+        shown = {role: image for role, image in case.images.items() if not is_side(case, role)}
+        for role, image in shown.items():
             figures = _draw(case, role, image)
-            if len(case.images) > 1:
+            if len(shown) > 1:
                 figures = tuple(
                     replace(item, name=f"{item.name}-{role}", title=f"{item.title} ({role})")
                     for item in figures
@@ -73,16 +79,28 @@ def _draw(case: Case, role: str, image: "Image") -> tuple[Figure, ...]:
         )
         return (figure,)
     if isinstance(image, Volume):
-        mask = next((mask for mask in case.masks.values() if mask.role == role), None)
+        contours, names = _outlines(case, role)
         return draw_mosaics(
             image.array[0].numpy(),
             image.affine,
             modality=image.modality,
-            contours=None if mask is None else mask.labels,
-            names={} if mask is None else mask.names,
+            contours=contours,
+            names=names,
             is_oriented=all(note.code is not Code.W_NO_FORM for note in image.source.notes),
         )
     sheet = draw_contact_sheet(
         image.array[:, 0].numpy(), image.in_plane_mm, image.positions_mm, modality=image.modality
     )
     return (sheet,)
+
+
+def _outlines(case: Case, role: str) -> "tuple[npt.NDArray[np.integer[Any]] | None, Mapping[int, str]]":
+    """Return the label map drawn on an image: its first mask, and those that name the same structures."""
+    import numpy as np
+
+    masks = [mask for mask in case.masks.values() if mask.role == role]
+    if not masks:
+        return None, {}
+    names = masks[0].names
+    alike = [mask.labels for mask in masks if mask.names == names]
+    return np.maximum.reduce(alike), names

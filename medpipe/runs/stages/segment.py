@@ -1,23 +1,25 @@
-"""Stage ``segment``: a model package's label map and the volumes of its structures."""
+"""Stage ``segment``: a model package's label map, the volumes of its structures and pictures of them."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from medpipe.core.case import Case, Mask
-from medpipe.core.findings import Laterality
+from medpipe.core.codes import Code
+from medpipe.core.findings import Laterality, Measurement, QualityFlag, Structure, flag
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
+from medpipe.runs.stages.sides import SIDES, side_role, sides_of
 from medpipe.zoo.finder import find_package
 
 if TYPE_CHECKING:
+    from medpipe.core.grid import Grid
     from medpipe.core.views import ViewRequest
     from medpipe.core.volume import Volume
     from medpipe.inference.segmenter import Segmenter
     from medpipe.inference.views import MergedLabels
     from medpipe.transforms.recipe import Recipe
-
-_SIDES: Final = (Laterality.LEFT, Laterality.RIGHT)
 
 
 class SegmentParams(Params):
@@ -27,19 +29,45 @@ class SegmentParams(Params):
     side: Literal["", "left", "right"] = Field(
         default="", description="Side that the image shows, for packages that know the left side only."
     )
+    whole: str = Field(
+        default="", description="What the package's structures are together; its volume is stated too."
+    )
+    largest: bool = Field(
+        default=False, description="Keep the largest connected object alone: what lies apart is an error."
+    )
     overlap: float = Field(
         default=0.5, ge=0.0, lt=1.0, description="Share of a patch that it has in common with the next one."
     )
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is segmented at a time.
+
+    Attributes:
+        roles: Role of the image of each channel.
+        whole: Role of the image that the mask lies on: the head, where the first channel is a side of it.
+        side: Side of the patient; None where it is not known.
+    """
+
+    roles: dict[str, str]
+    whole: str
+    side: Laterality | None
+
+    @property
+    def role(self) -> str:
+        """Role of the first channel's image."""
+        return next(iter(self.roles.values()))
 
 
 class Segment(Stage):
     """Segments each image's channels with a package and states the volume of each structure."""
 
     name: ClassVar[str] = "segment"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     resource: ClassVar[Resource] = Resource.GPU
     takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME})
-    gives: ClassVar[frozenset[Good]] = frozenset({Good.MASKS, Good.FINDINGS})
+    gives: ClassVar[frozenset[Good]] = frozenset({Good.MASKS, Good.FINDINGS, Good.FIGURES})
     answers: ClassVar[frozenset[Good]] = frozenset({Good.VIEWS})
     params_type: ClassVar[type[Params]] = SegmentParams
 
@@ -58,42 +86,98 @@ class Segment(Stage):
         """Load the network, once a worker."""
         from medpipe.inference.segmenter import load_segmenter
 
-        self._segmenter = load_segmenter(self._package, device, overlap=self._params.overlap)
+        self._segmenter = load_segmenter(
+            self._package, device, overlap=self._params.overlap, largest=self._params.largest
+        )
 
     def __call__(self, case: Case, context: StageContext) -> Case:
         """Segment the package's channels; both sides, where ``locate`` cut them out."""
+        from medpipe.tasks.volumes import asymmetries
+
+        volumes: dict[Laterality | None, tuple[Structure | Measurement, ...]] = {}
+        for target in self._targets(case):
+            case, volumes[target.side] = self._segment(case, target)
+        if Laterality.LEFT in volumes and Laterality.RIGHT in volumes:
+            differences = asymmetries(volumes[Laterality.LEFT], volumes[Laterality.RIGHT])
+            case = case.adding(findings=differences)
+        return case.with_(cards={**case.cards, self._package.maker: self._package.card})
+
+    def _targets(self, case: Case) -> list[_Target]:
         channels = [channel.name for channel in self._package.manifest.preprocessing.channels]
-        sides = [side for side in _SIDES if f"{channels[0]}_{side}" in case.images]
+        sides = sides_of(case, channels[0])
         if not sides:
             side = Laterality(self._params.side) if self._params.side else None
-            return self._segment(case, {name: name for name in channels}, side)
-        for side in sides:
-            case = self._segment(case, {name: f"{name}_{side}" for name in channels}, side)
-        return case
+            return [_Target({name: name for name in channels}, channels[0], side)]
+        return [
+            _Target({name: side_role(name, side) for name in channels}, channels[0], side) for side in sides
+        ]
 
-    def _segment(self, case: Case, roles: dict[str, str], side: Laterality | None) -> Case:
-        """Segment one set of channels; ``roles`` names the image of each."""
+    def _segment(self, case: Case, target: _Target) -> tuple[Case, tuple[Structure | Measurement, ...]]:
+        """Return the case with what one target gave, and its volumes."""
         from medpipe.core.volume import Volume
-        from medpipe.tasks.segmentation import MaskPlace, SegmentationTask
+        from medpipe.transforms.structure_crop import paste_labels
+
+        manifest = self._package.manifest
+        images = {channel: case.images.get(role) for channel, role in target.roles.items()}
+        volumes = {channel: image for channel, image in images.items() if isinstance(image, Volume)}
+        merged = self._predict(volumes, case.views, target.side)
+        image, whole = case.images[target.role], case.images[target.whole]
+        assert isinstance(image, Volume)
+        assert isinstance(whole, Volume)
+        name = f"{target.role}_{manifest.name}"
+        found = self._volumes(name, target, image.grid, merged)
+        mask = Mask(
+            labels=paste_labels(merged.labels, image.grid, whole.grid),
+            role=target.whole,
+            names={label.value: label.code.meaning for label in manifest.labels},
+        )
+        case = self._with_pictures(case, target, whole, mask)
+        case = case.adding(findings=found, flags=_missing(found))
+        return case.with_(masks={**case.masks, name: mask}), found
+
+    def _predict(
+        self, volumes: "Mapping[str, Volume]", request: "ViewRequest | None", side: Laterality | None
+    ) -> "MergedLabels":
+        """Segment volumes, and views of them where they are asked for."""
+        from medpipe.inference.views import MergedLabels
 
         if self._segmenter is None:
             raise RuntimeError("the stage was not opened")
-        manifest = self._package.manifest
-        images = {channel: case.images.get(role) for channel, role in roles.items()}
-        volumes = {channel: image for channel, image in images.items() if isinstance(image, Volume)}
-        if case.views is None:
-            labels, view_counts = self._segmenter.segment(volumes, side=side), None
-        else:
-            merged = self._segment_views(self._segmenter, volumes, case.views, side)
-            labels, view_counts = merged.labels, merged.counts
-        channel, role = next(iter(roles.items()))
-        name = f"{role}_{manifest.name}"
-        place = MaskPlace(mask=name, source=role, made_by=self._package.maker, laterality=side)
-        task = SegmentationTask(manifest.labels)
-        findings = task.findings(labels, volumes[channel].grid, place, view_counts=view_counts)
-        names = {label.value: label.code.meaning for label in manifest.labels}
-        mask = Mask(labels=labels, role=role, names=names)
-        return case.adding(findings=findings).with_(masks={**case.masks, name: mask})
+        if request is None:
+            return MergedLabels(self._segmenter.segment(volumes, side=side), counts=None)
+        return self._segment_views(self._segmenter, volumes, request, side)
+
+    def _volumes(
+        self, mask: str, target: _Target, grid: "Grid", merged: "MergedLabels"
+    ) -> tuple[Structure | Measurement, ...]:
+        """Return the volume of each structure, and of the whole where it has a name."""
+        from medpipe.tasks.segmentation import MaskPlace, SegmentationTask
+        from medpipe.tasks.volumes import total_volume
+
+        place = MaskPlace(mask=mask, source=target.role, made_by=self._package.maker, laterality=target.side)
+        task = SegmentationTask(self._package.manifest.labels)
+        found = task.findings(merged.labels, grid, place, view_counts=merged.counts)
+        if not self._params.whole:
+            return found
+        spread = task.total_spread(merged.counts, grid)
+        return *found, total_volume(found, self._params.whole, uncertainty=spread)
+
+    def _with_pictures(self, case: Case, target: _Target, whole: "Volume", mask: Mask) -> Case:
+        from medpipe.figures.overlay import draw_overlays
+
+        title = (
+            f"{target.side or ''} {self._params.whole or self._package.manifest.name}".strip().capitalize()
+        )
+        figures = draw_overlays(
+            whole.array[0].numpy(),
+            whole.affine,
+            mask.labels,
+            names=mask.names,
+            title=title,
+            suffix=target.role,
+            is_oriented=all(note.code is not Code.W_NO_FORM for note in whole.source.notes),
+        )
+        return case.adding(figures=figures)
 
     def _segment_views(
         self,
@@ -114,7 +198,25 @@ class Segment(Stage):
     def _may_mirror(self, recipe: "Recipe") -> bool:
         """Whether the package knows both sides, and the recipe exchanges every label that names one."""
         manifest = self._package.manifest
-        sided = {label.value for label in manifest.labels if label.laterality in _SIDES}
+        sided = {label.value for label in manifest.labels if label.laterality in SIDES}
         pairs = recipe.flips.swap_labels if recipe.flips else ()
         exchanged = {value for pair in pairs for value in pair}
         return not manifest.preprocessing.mirror_right and sided <= exchanged
+
+
+def _missing(found: tuple[Structure | Measurement, ...]) -> tuple[QualityFlag, ...]:
+    """Return a flag where structures have no voxel: a volume of 0 must not pass for a measurement."""
+    absent = [item.code.meaning for item in found if isinstance(item, Structure) and not item.volume_ml]
+    if not absent:
+        return ()
+    first = found[0]
+    message = "The model found nothing of a structure: its volume of 0 says nothing of the patient"
+    return (
+        flag(
+            Code.W_NOT_FOUND,
+            message,
+            found=", ".join(absent),
+            source=first.source,
+            made_by=first.made_by,
+        ),
+    )

@@ -49,11 +49,11 @@ class Outcome:
 
 def finished(case: Case) -> Outcome:
     """Return the outcome of a case that went through all stages."""
-    values = [
-        Quantity(name=item.name, value=item.value, unit=item.unit)
-        for item in case.findings
-        if isinstance(item, Measurement)
-    ]
+    measured = [item for item in case.findings if isinstance(item, Measurement)]
+    makers = list(dict.fromkeys(item.made_by for item in measured))
+    # What a later stage measured rests on what an earlier one did, so it comes first.
+    measured.sort(key=lambda item: -makers.index(item.made_by))
+    values = [Quantity(name=item.name, value=item.value, unit=item.unit) for item in measured]
     first = next(iter(case.images.values()), None)
     return Outcome(
         state=State.FLAGGED if case.flags else State.DONE,

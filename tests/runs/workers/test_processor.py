@@ -44,8 +44,8 @@ class TestOutcomes:
         assert outcome.state is State.DONE
         assert outcome.reasons == ()
         assert (outcome.modality, outcome.form, outcome.num_images) == ("CT", "volume", 1)
-        # Labels 0, 100 … 2300 add up to 27600, two rows, one finding.
-        assert [value.value for value in outcome.values] == [1 / 3, 27603.0]
+        # Labels 0, 100 … 2300 add up to 27600, two rows, one finding; the last stage's value comes first.
+        assert [value.value for value in outcome.values] == [27603.0, 1 / 3]
 
     def test_flagged_by_a_stage(self, toy_run: "ToyRun") -> None:
         outcome = process(toy_run, "read", ("measure", {"flagged": True}))
