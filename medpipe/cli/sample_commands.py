@@ -11,6 +11,7 @@ from medpipe.cli.exit_codes import Exit
 from medpipe.cli.run_commands import show_summary, summary_data
 from medpipe.cli.screen import print_json, print_table, progress_bars, say
 from medpipe.runs.folder.state import State
+from medpipe.runs.summary import RunSummary
 
 
 def sample(
@@ -36,10 +37,10 @@ def demo(
     workers: opt.Workers = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Run the pipeline 'measure' over sample studies, good and broken, and show where to look."""
+    """Run 'measure' over sample studies, good and broken, and 'hippocampus' over a real head."""
     from medpipe.runs.options import RunOptions
     from medpipe.runs.runner import run
-    from medpipe.simulate.sample import write_sample
+    from medpipe.simulate.sample import MNI_FOLDER, write_sample
 
     with tempfile.TemporaryDirectory() as scratch, progress_bars() as progress:
         scans = Path(scratch) / "scans"
@@ -48,16 +49,49 @@ def demo(
         say("Running the pipeline 'measure' ...")
         options = RunOptions(workers=workers)
         summary = run("measure", [scans], output / "run", options=options, progress=progress)
+        say("Running the pipeline 'hippocampus' on the MNI152 brain ...")
+        head = run(
+            "hippocampus",
+            [scans / MNI_FOLDER],
+            output / "hippocampus",
+            options=RunOptions(workers=0),
+            progress=progress,
+        )
     if as_json:
-        print_json(summary_data(summary))
+        print_json({"measure": summary_data(summary), "hippocampus": summary_data(head)})
     else:
-        rows = [
-            (item.label, item.state.value, value.name, f"{value.value:.1f}", value.unit)
-            for item in summary.states.values()
-            if item.state in (State.DONE, State.FLAGGED)
-            for value in item.values[:1]
-        ]
-        print_table(("study", "state", "finding", "value", "unit"), sorted(rows))
+        _show_values(summary)
         show_summary(summary, as_json=False, quiet=False)
-    if not summary.counts[State.DONE] + summary.counts[State.FLAGGED]:
+        _show_sides(head)
+    if not all(_finished(item) for item in (summary, head)):
         raise typer.Exit(Exit.ALL_FAILED)
+
+
+def _show_values(summary: RunSummary) -> None:
+    """Print the first value of each finished study."""
+    rows = [
+        (item.label, item.state.value, value.name, f"{value.value:.1f}", value.unit)
+        for item in summary.states.values()
+        if item.state in (State.DONE, State.FLAGGED)
+        for value in item.values[:1]
+    ]
+    print_table(("study", "state", "finding", "value", "unit"), sorted(rows))
+
+
+def _show_sides(summary: RunSummary) -> None:
+    """Print the volumes of both sides in each finished study, and where its report lies."""
+    from medpipe.io.study_folder import REPORT, StudyFolder
+    from medpipe.reports.sides import side_rows
+
+    for item in summary.states.values():
+        if item.state not in (State.DONE, State.FLAGGED):
+            continue
+        study = StudyFolder(summary.folder / "studies" / item.id)
+        rows = [(row.name, row.left, row.right, row.asymmetry) for row in side_rows(study.findings.findings)]
+        print_table(("volume", "left", "right", "asymmetry"), rows)
+        say(f"report: {study.path / REPORT}")
+
+
+def _finished(summary: RunSummary) -> int:
+    """Return how many studies have results."""
+    return summary.counts[State.DONE] + summary.counts[State.FLAGGED]

@@ -45,6 +45,9 @@ SAMPLE_FAULTS: Final = (
 KEPT_OUT: Final = frozenset({"folder_unreadable"})
 """Whoever asks for a sample must be able to delete it."""
 
+MNI_FOLDER: Final = "01-mni152-t1-nifti"
+"""Folder of the one whole head of T1 contrast that is a volume of its own."""
+
 _T1_LEVELS: Final = 255.0
 
 
@@ -68,7 +71,7 @@ def write_sample(folder: Path, *, faults: bool = False, many: int = 0) -> list[S
         What was written, in the order of the folders.
     """
     entries = [
-        _write_mni(folder / "01-mni152-t1-nifti"),
+        _write_mni(folder / MNI_FOLDER),
         _write_oblique_mr(folder / "02-mni152-oblique-mr-dicom"),
         _write_tilted_ct(folder / "03-simulated-head-ct-tilted"),
         _write_sequential_ct(folder / "04-simulated-head-ct-sequential"),
