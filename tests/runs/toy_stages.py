@@ -15,7 +15,7 @@ import torch
 from medpipe.core.case import Case, Figure, Mask
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, StageError
-from medpipe.core.findings import CodedConcept, Measurement, flag
+from medpipe.core.findings import CodedConcept, Maker, Measurement, flag
 from medpipe.core.patient_record import PatientRecord
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
@@ -149,6 +149,7 @@ class ToyMeasure(_Toy):
         ).with_(
             masks={"toy": Mask(labels, "image", {100: "one", 200: "two"})},
             tables={"toy": pa.table({"patient": ["a", "b"], "risk": [0.25, None]})},
+            cards={Maker(name="toy-model", version="1.0.0"): "# A toy\n"},
         )
 
 
