@@ -20,9 +20,11 @@ Settings = Annotated[
 @app.command("list")
 def list_pipelines(as_json: opt.AsJson = False) -> None:
     """List the pipelines that come with medpipe."""
-    from medpipe.runs.pipeline import named_pipelines, read_pipeline
+    from medpipe.core.settings import read_settings
+    from medpipe.runs.pipeline import named_pipelines
 
-    found = [(name, read_pipeline(path).description) for name, path in named_pipelines().items()]
+    # Not read_pipeline: the list must not need the model package of each.
+    found = [(name, read_settings(path).data["description"]) for name, path in named_pipelines().items()]
     if as_json:
         print_json([{"name": name, "description": text} for name, text in found])
     else:

@@ -134,6 +134,7 @@ class TestFolders:
             "findings.json",
             "source.json",
             "provenance.json",
+            "cards/toy-model-1.0.0.md",
             "figures/figures.json",
             "figures/toy.webp",
             "masks/masks.json",
