@@ -123,7 +123,7 @@ class TestExitCodes:
             (["run", "absent.yaml", "{scans}", "-o", "{out}"], "absent.yaml cannot be read"),
             (["status", "{scans}"], "no run.json"),
             (["status", "{scans}/0.nii"], "no run.json"),
-            (["models", "info", "nothing"], "medpipe models add"),
+            (["models", "info", "nothing"], "There is no model package"),
             (["config", "show", "nothing"], "no pipeline 'nothing'"),
             (["explode"], "No such command"),
         ],
