@@ -1,5 +1,7 @@
 """Segmenting views: merged labels lie where the image's own do, and each prediction is counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -147,3 +149,16 @@ def test_intensities_are_normalised_once_over_the_unmoved_image() -> None:
     scaled = segmenter(Bright(), channels=(channel,))
     found = segment_views(scaled, {"image": ball()}, AWAY, copies=4, seed=3)
     assert found.counts[:, 1].min() > 0.9 * found.counts[0, 1]
+
+
+def test_small_objects_are_dropped_from_every_prediction_where_asked() -> None:
+    crumbs = ball()
+    crumbs.array[0, 1:3, 1:3, 1:3] = 100
+    plain = segmenter(Bright())
+    largest = replace(plain, largest=True)
+    ball_alone = plain.segment({"image": ball()})
+    assert plain.segment({"image": crumbs}).sum() == ball_alone.sum() + 8
+    assert np.array_equal(largest.segment({"image": crumbs}), ball_alone)
+    found = segment_views(largest, {"image": crumbs}, STILL, copies=2, seed=0)
+    assert found.counts is not None
+    assert found.counts[:, 1].tolist() == [ball_alone.sum()] * 3

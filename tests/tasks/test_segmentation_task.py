@@ -108,6 +108,10 @@ class TestFindings:
         assert tail.volume_ml == 0
         assert tail.uncertainty is not None
         assert (tail.uncertainty.low, tail.uncertainty.high) == pytest.approx((0, 0.06))
+        total = TASK.total_spread(counts, self.GRID)
+        assert total is not None
+        assert (total.low, total.high) == pytest.approx((3 * 0.06, 5 * 0.06))
+        assert TASK.total_spread(None, self.GRID) is None
 
     def test_label_map_of_another_grid_is_refused(self) -> None:
         with pytest.raises(ShapeError, match=r"found \(4, 3, 2\)"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medpipe.core.findings import CodedConcept, Laterality, Maker, Structure
+from medpipe.core.findings import CodedConcept, Laterality, Maker, Structure, Uncertainty
 from medpipe.tasks.volumes import asymmetries, total_volume
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
@@ -25,6 +25,12 @@ def test_total_is_the_sum_on_its_side() -> None:
     total = total_volume([structure("head", LEFT, 1.25), structure("tail", LEFT, 0.5)], "lobster")
     assert (total.name, total.value, total.unit) == ("left lobster volume", 1.75, "mL")
     assert (total.laterality, total.source, total.code.value) == (LEFT, "image_left", "lobster")
+
+
+def test_total_keeps_the_interval_that_it_is_given() -> None:
+    spread = Uncertainty(low=1.0, high=2.0, level=0, method="views")
+    total = total_volume([structure("head", LEFT, 1.5)], "lobster", uncertainty=spread)
+    assert total.uncertainty == spread
 
 
 def test_total_without_a_side_names_none() -> None:
