@@ -264,7 +264,7 @@ class TestReuse:
         toy_run.calls()
         outcome = process(toy_run, *stages, "look")
         assert toy_run.calls() == ["read st-1", "look st-1"]
-        assert outcome.values[-1].value == 3.0
+        assert outcome.values[0].value == 3.0
 
     def test_stage_that_changes_the_image_is_always_run(self, toy_run: "ToyRun") -> None:
         first = process(toy_run, "read", "shift", "mean")
