@@ -12,8 +12,8 @@ from medpipe.core.findings import Laterality
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.volume import Volume
 from medpipe.inference.preprocess import prepare
-from medpipe.inference.tiling import Tiling, predict_logits
-from medpipe.tasks.objects import keep_largest_object
+from medpipe.inference.slabs import slab_axis
+from medpipe.inference.tiling import Tiling, slabs_of_logits
 
 if TYPE_CHECKING:
     from medpipe.zoo.package import Package
@@ -28,14 +28,12 @@ class Segmenter:
         preprocessing: What is done to volumes before it.
         tiling: How large ones are cut.
         device: ``"cpu"`` or ``"cuda:N"``.
-        largest: Whether all but the largest connected object counts as an error.
     """
 
     network: nn.Module
     preprocessing: Preprocessing
     tiling: Tiling
     device: str = "cpu"
-    largest: bool = False
 
     def segment(
         self, volumes: Mapping[str, Volume], *, side: Laterality | None = None
@@ -53,24 +51,20 @@ class Segmenter:
             RefusedError: A channel is missing, of another modality or on another grid.
         """
         prepared = prepare(volumes, self.preprocessing, device=self.device, side=side)
-        logits = predict_logits(self.network, prepared.images, self.tiling)
-        return self.cleaned(prepared.restore(logits).numpy())
+        p, q, r = prepared.images.shape[1:]
+        axis = slab_axis((p, q, r), self.tiling.patch_shape)
+        slabs = slabs_of_logits(self.network, prepared.images, self.tiling, axis=axis)
+        labels: npt.NDArray[np.uint8] = prepared.restore_slabs(slabs, axis=axis).numpy()
+        return labels
 
-    def cleaned(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Return a label map without what counts as an error."""
-        return keep_largest_object(labels) if self.largest else labels
 
-
-def load_segmenter(
-    package: "Package", device: str = "cpu", *, overlap: float = 0.5, largest: bool = False
-) -> Segmenter:
+def load_segmenter(package: "Package", device: str = "cpu", *, overlap: float = 0.5) -> Segmenter:
     """Return the segmenter of a model package.
 
     Args:
         package: From :func:`medpipe.zoo.finder.find_package`.
         device: ``"cpu"`` or ``"cuda:N"``.
         overlap: Share of a patch that it has in common with the next one.
-        largest: Keep the largest connected object alone.
 
     Raises:
         MachineError: The weights are not those of the manifest.
@@ -83,6 +77,4 @@ def load_segmenter(
         batch_size=4 if is_gpu else 1,
         precision="fp16" if is_gpu else "fp32",
     )
-    return Segmenter(
-        package.load_network(device), package.manifest.preprocessing, tiling, device, largest=largest
-    )
+    return Segmenter(package.load_network(device), package.manifest.preprocessing, tiling, device)

@@ -134,7 +134,8 @@ def interpolated_labels(logits: torch.Tensor, maps: list[AxisMap]) -> torch.Tens
         return _dense(logits, maps)
     places = mixed.nonzero()
     step = max(1, _MAX_LOGITS // len(logits))
-    for part in places.split(step):
+    for start in range(0, len(places), step):
+        part = places[start : start + step]
         labels[tuple(part.T)] = _at(logits, maps, part)
     return labels
 

@@ -13,7 +13,9 @@ import torch
 
 from medpipe.core.findings import Laterality
 from medpipe.core.volume import Volume
-from medpipe.inference.preprocess import Prepared, apply_windows, pad_to, prepare
+from medpipe.inference.normalise import apply_windows
+from medpipe.inference.prepared import Prepared
+from medpipe.inference.preprocess import pad_to, prepare
 from medpipe.inference.segmenter import Segmenter
 from medpipe.inference.tiling import predict_logits
 from medpipe.transforms.augment import Sample

@@ -12,7 +12,8 @@ from medpipe.core.preprocessing import Preprocessing
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.patch_dataset import Patch
 from medpipe.data.reading import LabelledImage, read_case
-from medpipe.inference.preprocess import apply_windows, prepare, prepare_labels
+from medpipe.inference.normalise import apply_windows
+from medpipe.inference.preprocess import prepare, prepare_labels
 from medpipe.transforms.augment import Sample, augment
 from medpipe.transforms.recipe import Recipe
 

@@ -11,7 +11,8 @@ from medpipe.core.findings import Laterality
 from medpipe.core.preprocessing import Channel, PercentileScale, Preprocessing, Region, WindowScale, ZScore
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
-from medpipe.inference.preprocess import apply_windows, normalise, pad_to, prepare, prepare_labels
+from medpipe.inference.normalise import apply_windows, normalise
+from medpipe.inference.preprocess import pad_to, prepare, prepare_labels
 
 AXES = [a + b + c for a in "LR" for b in "PA" for c in "IS"]
 ORIENTATIONS = [

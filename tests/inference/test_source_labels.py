@@ -1,0 +1,91 @@
+"""Labels on the source grid: those of logits interpolated at full size, without holding them."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from medpipe.inference import source_labels
+from medpipe.inference.slabs import Slab
+from medpipe.inference.source_labels import SourceLabels, highest
+
+Shape = tuple[int, int, int]
+
+shapes = st.tuples(*[st.integers(1, 12)] * 3)
+
+
+def logits_of(shape: Shape, *, rough: bool, num_classes: int = 3) -> torch.Tensor:
+    """Build random logits: rough ones have borders everywhere, smooth ones here and there."""
+    generator = torch.Generator().manual_seed(7)
+    if rough:
+        return torch.randn(num_classes, *shape, generator=generator)
+    coarse = torch.randn(1, num_classes, 3, 3, 3, generator=generator)
+    return functional.interpolate(coarse, size=shape, mode="trilinear", align_corners=False)[0]
+
+
+def slabs_of(logits: torch.Tensor, axis: int, step: int) -> list[Slab]:
+    """Cut logits into slabs that repeat the last plane of the one before."""
+    planes = logits.movedim(axis + 1, 1)
+    return [
+        Slab(max(0, start - 1), planes[:, max(0, start - 1) : start + step])
+        for start in range(0, planes.shape[1], step)
+    ]
+
+
+def labels_of(
+    logits: torch.Tensor, outer: Shape, *, axis: int, step: int, inner: Shape | None = None
+) -> torch.Tensor:
+    shape = inner or (logits.shape[1], logits.shape[2], logits.shape[3])
+    before = tuple((size - kept) // 2 for size, kept in zip(logits.shape[1:], shape, strict=True))
+    collected = SourceLabels(shape, outer, (before[0], before[1], before[2]), axis)
+    for slab in slabs_of(logits, axis, step):
+        collected.add(slab)
+    return collected.result()
+
+
+def reference(logits: torch.Tensor, outer: Shape) -> torch.Tensor:
+    wide = functional.interpolate(logits[None].double(), size=outer, mode="trilinear", align_corners=False)
+    return wide[0]
+
+
+def assert_highest(labels: torch.Tensor, logits: torch.Tensor) -> None:
+    """Assert that each label has the highest logit but for rounding."""
+    chosen = logits.gather(0, labels[None].long())[0]
+    assert float((logits.max(dim=0).values - chosen).max()) < 1e-5
+
+
+@given(shapes, shapes, st.integers(0, 2), st.integers(1, 5), st.booleans())
+def test_labels_are_those_of_trilinear_interpolation(
+    inner: Shape, outer: Shape, axis: int, step: int, rough: bool
+) -> None:
+    logits = logits_of(inner, rough=rough)
+    assert_highest(labels_of(logits, outer, axis=axis, step=step), reference(logits, outer))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_gathering_and_interpolating_agree(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_labels, "_SPARSE_SHARE", share)
+    monkeypatch.setattr(source_labels, "_MAX_LOGITS", 500)
+    logits = logits_of((9, 8, 7), rough=False, num_classes=5)
+    assert_highest(labels_of(logits, (17, 20, 9), axis=1, step=3), reference(logits, (17, 20, 9)))
+
+
+@given(st.integers(0, 2), st.integers(1, 6))
+def test_padding_is_left_out(axis: int, step: int) -> None:
+    logits = logits_of((12, 11, 10), rough=True)
+    inside = logits[:, 3:9, 2:8, 1:8]
+    labels = labels_of(logits, (8, 6, 14), axis=axis, step=step, inner=(6, 6, 7))
+    assert_highest(labels, reference(inside, (8, 6, 14)))
+
+
+def test_first_of_equal_logits_wins_as_in_argmax() -> None:
+    logits = torch.tensor([[1.0, 0.0, 2.0], [1.0, 0.0, 3.0], [0.0, 0.0, 3.0]])
+    assert highest(logits).tolist() == logits.argmax(dim=0).tolist() == [0, 0, 1]
+
+
+def test_missing_slabs_are_noticed() -> None:
+    collected = SourceLabels((6, 2, 2), (6, 2, 2), (0, 0, 0), 0)
+    collected.add(Slab(0, torch.zeros(2, 3, 2, 2)))
+    with pytest.raises(AssertionError, match="missing"):
+        collected.result()
