@@ -103,6 +103,7 @@ class Code(StrEnum):
     W_BOUNDS = "W_BOUNDS", "a measurement touches the edge of the field of view"
     W_CROP = "W_CROP", "the image is a crop already; its side was not checked"
     W_NOT_FOUND = "W_NOT_FOUND", "a structure was not found in the image"
+    W_MEMORY = "W_MEMORY", "memory did not suffice: the work was done in smaller steps"
     W_EMPTY = "W_EMPTY", "the image holds a single value"
 
     @property

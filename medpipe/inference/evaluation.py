@@ -88,7 +88,7 @@ def score_cases(
                 f"Case {case.id} has no mask to compare with",
                 fix="Leave it out of the split.",
             )
-        pred = segmenter.segment(files.volumes)
+        pred = segmenter.segment(files.volumes).labels
         grid = next(iter(files.volumes.values())).grid
         score = CaseScore(case.id, dict(task.score(pred, files.label_map, grid.spacing)))
         scores.append(score)

@@ -1,22 +1,45 @@
 """The segmenter: volumes in, a label map on their own grid out."""
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from medpipe.core.findings import Laterality
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.volume import Volume
+from medpipe.inference.memory import MemoryStep, fit_memory
+from medpipe.inference.prepared import Prepared
 from medpipe.inference.preprocess import prepare
 from medpipe.inference.slabs import slab_axis
 from medpipe.inference.tiling import Tiling, slabs_of_logits
+from medpipe.tasks.objects import keep_largest_object
 
 if TYPE_CHECKING:
     from medpipe.zoo.package import Package
+
+_GPU_BATCH: Final = 4
+"""Tiles at once on a GPU; on a CPU one is fastest, as its values stay in the cache."""
+
+
+class Segmentation(NamedTuple):
+    """What a segmenter gives.
+
+    Attributes:
+        labels: ``(I, J, K)`` uint8 on the grid of the volumes.
+        memory_step: How much memory there was; another step than FULL must be flagged.
+        view_counts: ``(1 + copies, num_classes)`` voxels that each prediction alone gives to each label,
+            background first, the image's own first; None where no views were predicted.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    memory_step: MemoryStep
+    view_counts: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,53 +51,83 @@ class Segmenter:
         preprocessing: What is done to volumes before it.
         tiling: How large ones are cut.
         device: ``"cpu"`` or ``"cuda:N"``.
+        image_device: Where images and logits lie; empty for ``device``.
+        largest: Whether all but the largest connected object counts as an error.
     """
 
     network: nn.Module
     preprocessing: Preprocessing
     tiling: Tiling
     device: str = "cpu"
+    image_device: str = ""
+    largest: bool = False
 
-    def segment(
-        self, volumes: Mapping[str, Volume], *, side: Laterality | None = None
-    ) -> npt.NDArray[np.uint8]:
+    def segment(self, volumes: Mapping[str, Volume], *, side: Laterality | None = None) -> Segmentation:
         """Return the label map of volumes on their grid.
 
         Args:
             volumes: One volume for each channel.
             side: Side that they show, where the network knows one side only.
 
-        Returns:
-            ``(I, J, K)`` uint8.
-
         Raises:
             RefusedError: A channel is missing, of another modality or on another grid.
+            StageError: Memory does not suffice (``E_MEMORY``).
         """
-        prepared = prepare(volumes, self.preprocessing, device=self.device, side=side)
+
+        def work(step: MemoryStep) -> npt.NDArray[np.uint8]:
+            return self.at(step)._labels(volumes, side)
+
+        labels, step = fit_memory(work, self.device)
+        return Segmentation(labels, step)
+
+    def at(self, step: MemoryStep) -> "Segmenter":
+        """Return a segmenter that needs less memory of its device."""
+        if step is MemoryStep.FULL:
+            return self
+        single = replace(self, tiling=replace(self.tiling, batch_size=1))
+        if step is MemoryStep.SINGLE_TILES:
+            return single
+        if step is MemoryStep.HOST_IMAGE:
+            return replace(single, image_device="cpu")
+        network = copy.deepcopy(self.network).to("cpu", torch.float32)
+        return replace(single, network=network, device="cpu", image_device="cpu")
+
+    def prepare(
+        self, volumes: Mapping[str, Volume], *, side: Laterality | None = None, keep_hu: bool = False
+    ) -> Prepared:
+        """Prepare volumes on the device for images; see :mod:`medpipe.inference.preprocess`."""
+        device = self.image_device or self.device
+        return prepare(volumes, self.preprocessing, device=device, side=side, keep_hu=keep_hu)
+
+    def _labels(self, volumes: Mapping[str, Volume], side: Laterality | None) -> npt.NDArray[np.uint8]:
+        prepared = self.prepare(volumes, side=side)
         p, q, r = prepared.images.shape[1:]
         axis = slab_axis((p, q, r), self.tiling.patch_shape)
         slabs = slabs_of_logits(self.network, prepared.images, self.tiling, axis=axis)
-        labels: npt.NDArray[np.uint8] = prepared.restore_slabs(slabs, axis=axis).numpy()
-        return labels
+        return self.cleaned(prepared.restore_slabs(slabs, axis=axis).numpy())
+
+    def cleaned(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return a label map without what counts as an error."""
+        return keep_largest_object(labels) if self.largest else labels
 
 
-def load_segmenter(package: "Package", device: str = "cpu", *, overlap: float = 0.5) -> Segmenter:
+def load_segmenter(
+    package: "Package", device: str = "cpu", *, overlap: float = 0.5, largest: bool = False
+) -> Segmenter:
     """Return the segmenter of a model package.
 
     Args:
         package: From :func:`medpipe.zoo.finder.find_package`.
-        device: ``"cpu"`` or ``"cuda:N"``.
+        device: ``"cpu"`` or ``"cuda:N"``; on a GPU the arithmetic is in half precision.
         overlap: Share of a patch that it has in common with the next one.
+        largest: Keep the largest connected object alone.
 
     Raises:
         MachineError: The weights are not those of the manifest.
         SettingsError: The weights do not fit the network.
     """
     is_gpu = device.startswith("cuda")
-    tiling = Tiling(
-        package.manifest.preprocessing.patch_shape,
-        overlap=overlap,
-        batch_size=4 if is_gpu else 1,
-        precision="fp16" if is_gpu else "fp32",
-    )
-    return Segmenter(package.load_network(device), package.manifest.preprocessing, tiling, device)
+    network = package.load_network(device, half=is_gpu)
+    batch_size = _GPU_BATCH if is_gpu else 1
+    tiling = Tiling(package.manifest.preprocessing.patch_shape, overlap=overlap, batch_size=batch_size)
+    return Segmenter(network, package.manifest.preprocessing, tiling, device, largest=largest)

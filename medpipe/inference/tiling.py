@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, combinations
-from typing import Literal
+from itertools import combinations
 
 import torch
 from torch import nn
@@ -11,27 +10,23 @@ from torch import nn
 from medpipe.core.preprocessing import Shape3
 from medpipe.inference.slabs import Forward, Slab, predict_slabs
 
-Precision = Literal["fp32", "bf16", "fp16"]
-
-_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 @dataclass(frozen=True)
 class Tiling:
     """How an image is cut into patches, and how each is predicted.
 
+    Arithmetic is in the type of the network's weights; logits are summed in float32.
+
     Attributes:
         patch_shape: Voxels along each axis.
         overlap: Least share of a patch that it has in common with the next one, in [0, 1).
         batch_size: Patches computed at once; results do not depend on it.
-        precision: Of the network's arithmetic; logits are summed in float32.
         mirror_axes: Axes of the patch that are mirrored in all combinations; the logits are averaged.
     """
 
     patch_shape: Shape3
     overlap: float = 0.5
     batch_size: int = 1
-    precision: Precision = "fp32"
     mirror_axes: tuple[int, ...] = ()
 
 
@@ -49,39 +44,36 @@ def predict_logits(network: nn.Module, images: torch.Tensor, tiling: Tiling) -> 
 
 
 def slabs_of_logits(network: nn.Module, images: torch.Tensor, tiling: Tiling, *, axis: int) -> Iterator[Slab]:
-    """Yield float32 logits of ``(C, P, Q, R)`` images along an axis; see :mod:`medpipe.inference.slabs`.
+    """Return float32 logits of ``(C, P, Q, R)`` images along an axis; see :mod:`medpipe.inference.slabs`.
 
-    Patches are weighted by a Gaussian, as borders of a patch see less of the image. The network is put
-    into evaluation mode.
+    The network may lie on another device than the images, where the logits are wanted. Patches are
+    weighted by a Gaussian, as borders of a patch see less of the image. The network is put into
+    evaluation mode.
     """
     network.eval()
-    with torch.inference_mode():
-        yield from predict_slabs(
-            _forward_of(network, tiling),
-            images,
-            tiling.patch_shape,
-            overlap=tiling.overlap,
-            batch_size=tiling.batch_size,
-            axis=axis,
-        )
+    return predict_slabs(
+        _forward_of(network, tiling.mirror_axes),
+        images,
+        tiling.patch_shape,
+        overlap=tiling.overlap,
+        batch_size=tiling.batch_size,
+        axis=axis,
+    )
 
 
-def _forward_of(network: nn.Module, tiling: Tiling) -> Forward:
-    dtype = _DTYPES.get(tiling.precision, torch.float32)
-    flips = [
-        tuple(axis + 2 for axis in axes)
-        for axes in chain.from_iterable(
-            combinations(tiling.mirror_axes, count) for count in range(len(tiling.mirror_axes) + 1)
-        )
-    ]
+def _forward_of(network: nn.Module, mirror_axes: tuple[int, ...]) -> Forward:
+    counts = range(len(mirror_axes) + 1)
+    flips = [axes for count in counts for axes in combinations([axis + 2 for axis in mirror_axes], count)]
 
+    @torch.inference_mode()
     def forward(patches: torch.Tensor) -> torch.Tensor:
-        total: torch.Tensor | None = None
-        with torch.autocast(patches.device.type, dtype=dtype, enabled=tiling.precision != "fp32"):
-            for axes in flips:
-                logits = network(patches.flip(axes) if axes else patches).logits.flip(axes).float()
-                total = logits if total is None else total.add_(logits)
-        assert total is not None  # no flip is a flip too
-        return total / len(flips) if len(flips) > 1 else total
+        weights = next(network.parameters(), patches)
+        inputs = patches.to(weights.device, weights.dtype)
+        # Validation may run where autocast is on for training.
+        with torch.autocast(weights.device.type, enabled=False):
+            total: torch.Tensor = network(inputs).logits.float()
+            for axes in flips[1:]:
+                total += network(inputs.flip(axes)).logits.flip(axes).float()
+        return total.div_(len(flips)).to(patches.device)
 
     return forward

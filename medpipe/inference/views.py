@@ -5,7 +5,6 @@ augmentation of training moves them, and class probabilities exist at that size 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,31 +12,17 @@ import torch
 
 from medpipe.core.findings import Laterality
 from medpipe.core.volume import Volume
+from medpipe.inference.memory import MemoryStep, fit_memory
 from medpipe.inference.normalise import apply_windows
 from medpipe.inference.prepared import Prepared
-from medpipe.inference.preprocess import pad_to, prepare
-from medpipe.inference.segmenter import Segmenter
+from medpipe.inference.preprocess import pad_to
+from medpipe.inference.segmenter import Segmentation, Segmenter
 from medpipe.inference.tiling import predict_logits
 from medpipe.transforms.augment import Sample
 from medpipe.transforms.recipe import Recipe
 from medpipe.transforms.views import move
 
 
-@dataclass(frozen=True, eq=False)
-class MergedLabels:
-    """What the image and its views show together, and each alone.
-
-    Attributes:
-        labels: ``(I, J, K)`` uint8 on the source grid, of the mean of the probabilities.
-        counts: ``(1 + copies, num_classes)`` voxels of the source grid that each prediction alone gives to
-            each label, background first; the image's own prediction comes first. None without views.
-    """
-
-    labels: npt.NDArray[np.uint8]
-    counts: npt.NDArray[np.int64] | None
-
-
-@torch.inference_mode()
 def segment_views(
     segmenter: Segmenter,
     volumes: Mapping[str, Volume],
@@ -46,7 +31,7 @@ def segment_views(
     copies: int,
     seed: int,
     side: Laterality | None = None,
-) -> MergedLabels:
+) -> Segmentation:
     """Segment volumes and moved copies of them.
 
     Three sets of class probabilities are held at a time, however many copies there are.
@@ -62,11 +47,30 @@ def segment_views(
     Raises:
         RefusedError: A channel is missing, of another modality or on another grid.
         ShapeError: The recipe exchanges labels that the network does not have.
+        StageError: Memory does not suffice (``E_MEMORY``).
     """
-    spec = segmenter.preprocessing
-    prepared = prepare(volumes, spec, device=segmenter.device, side=side, keep_hu=True)
+
+    def work(step: MemoryStep) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        return _merged(segmenter.at(step), volumes, recipe, copies=copies, seed=seed, side=side)
+
+    (labels, counts), step = fit_memory(work, segmenter.device)
+    return Segmentation(labels, step, counts)
+
+
+@torch.inference_mode()
+def _merged(
+    segmenter: Segmenter,
+    volumes: Mapping[str, Volume],
+    recipe: Recipe,
+    *,
+    copies: int,
+    seed: int,
+    side: Laterality | None,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the labels of the mean of all probabilities, and the voxels of each prediction alone."""
+    prepared = segmenter.prepare(volumes, side=side, keep_hu=True)
     image = prepared.inner(prepared.images)
-    sample = Sample(image, prepared.spacing_mm, orientation=spec.orientation)
+    sample = Sample(image, prepared.spacing_mm, orientation=segmenter.preprocessing.orientation)
     own = _probabilities(segmenter, prepared, image)
     # Where a view shows nothing its probabilities are 0: the sum is weighted by what each view shows. The sum
     # of the weights is the same for all classes of a voxel, so it need not be divided by to find the highest.
@@ -78,7 +82,7 @@ def segment_views(
         total += seen
         # What has left the view counts as the image's own prediction has it: nothing shrinks by being cut.
         counts.append(_count(segmenter, prepared, seen + (1 - view.inverse.weight(own.device)) * own))
-    return MergedLabels(_labels(segmenter, prepared, total), np.stack(counts))
+    return _labels(segmenter, prepared, total), np.stack(counts)
 
 
 def _probabilities(segmenter: Segmenter, prepared: Prepared, image: torch.Tensor) -> torch.Tensor:

@@ -113,7 +113,7 @@ def _draw_worst(segmenter: Segmenter, cases: tuple[SegmentationCase, ...], folde
     for case in cases:
         files = read_case(case)
         volume = next(iter(files.volumes.values()))
-        for kind, contours in (("pred", segmenter.segment(files.volumes)), ("gt", files.label_map)):
+        for kind, contours in (("pred", segmenter.segment(files.volumes).labels), ("gt", files.label_map)):
             for figure in draw_mosaics(
                 volume.array[0].numpy(), volume.affine, modality=volume.modality, contours=contours
             ):

@@ -13,9 +13,9 @@ from medpipe.core.findings import Laterality
 from medpipe.core.preprocessing import Channel, Preprocessing, WindowScale, ZScore
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
-from medpipe.inference.segmenter import Segmenter
+from medpipe.inference.segmenter import Segmentation, Segmenter
 from medpipe.inference.tiling import Tiling
-from medpipe.inference.views import MergedLabels, segment_views
+from medpipe.inference.views import segment_views
 from medpipe.models.unet.heads import UNetOutput
 from medpipe.transforms.recipe import Affine, DegreesAbout, Flips, Recipe, ShiftAlong
 
@@ -76,7 +76,7 @@ def segmenter(network: nn.Module, *channels: str, **changes: object) -> Segmente
     return Segmenter(network, spec, Tiling(spec.patch_shape))
 
 
-def merged(recipe: Recipe, *, seed: int = 0, copies: int = 3, **changes: object) -> MergedLabels:
+def merged(recipe: Recipe, *, seed: int = 0, copies: int = 3, **changes: object) -> Segmentation:
     return segment_views(segmenter(Bright(), **changes), {"image": ball()}, recipe, copies=copies, seed=seed)
 
 
@@ -88,9 +88,9 @@ def test_views_that_do_not_move_change_nothing(
     same = segmenter(Bright(), spacing_mm=spacing, mirror_right=mirror_right)
     volumes, side = {"image": ball(centre=9)}, Laterality.RIGHT
     found = segment_views(same, volumes, STILL, copies=2, seed=0, side=side)
-    assert np.array_equal(found.labels, same.segment(volumes, side=side))
+    assert np.array_equal(found.labels, same.segment(volumes, side=side).labels)
     own = np.bincount(found.labels.ravel(), minlength=2)
-    assert found.counts.tolist() == [own.tolist()] * 3
+    assert found.view_counts.tolist() == [own.tolist()] * 3
 
 
 @settings(max_examples=15, deadline=None)
@@ -99,12 +99,12 @@ def test_merged_labels_lie_where_the_unmoved_ones_do(
     seed: int, spacing: tuple[float, float, float] | None
 ) -> None:
     found = merged(TURNS, seed=seed, spacing_mm=spacing)
-    own = segmenter(Bright(), spacing_mm=spacing).segment({"image": ball()})
+    own = segmenter(Bright(), spacing_mm=spacing).segment({"image": ball()}).labels
     # Interpolated twice, a surface of radius 6 moves by a part of a voxel.
     assert 2 * np.sum(found.labels & own) / (found.labels.sum() + own.sum()) > 0.96
-    assert found.counts.sum(axis=1).tolist() == [found.labels.size] * 4
-    assert found.counts[0, 1] == own.sum()
-    sizes = found.counts[:, 1]
+    assert found.view_counts.sum(axis=1).tolist() == [found.labels.size] * 4
+    assert found.view_counts[0, 1] == own.sum()
+    sizes = found.view_counts[:, 1]
     # Each prediction is right but for interpolation, so the merged one lies among them, to 2 %.
     assert sizes.min() - 0.02 * own.sum() <= found.labels.sum() <= sizes.max() + 0.02 * own.sum()
     assert sizes.max() - sizes.min() < 0.12 * own.sum()
@@ -112,8 +112,8 @@ def test_merged_labels_lie_where_the_unmoved_ones_do(
 
 def test_what_leaves_a_view_is_not_lost() -> None:
     found = merged(AWAY, copies=6)
-    own = segmenter(Bright()).segment({"image": ball()}).sum()
-    assert found.counts[:, 1].min() > 0.9 * own
+    own = segmenter(Bright()).segment({"image": ball()}).labels.sum()
+    assert found.view_counts[:, 1].min() > 0.9 * own
     assert found.labels.sum() > 0.9 * own
 
 
@@ -121,7 +121,7 @@ def test_all_channels_move_alike() -> None:
     both = segmenter(Agreement(), "t1", "t2")
     found = segment_views(both, {"t1": ball(), "t2": ball()}, TURNS, copies=3, seed=5)
     assert found.labels.all()
-    assert (found.counts[:, 0] == 0).all()
+    assert (found.view_counts[:, 0] == 0).all()
 
 
 def test_sides_that_a_mirror_exchanged_are_put_right() -> None:
@@ -129,9 +129,9 @@ def test_sides_that_a_mirror_exchanged_are_put_right() -> None:
     halves = segmenter(Sides(), patch_shape=(24, 28, 20))
     volumes = {"image": ball(centre=10)}
     found = segment_views(halves, volumes, Recipe(name="mirror", flips=flips), copies=1, seed=0)
-    assert np.array_equal(found.labels, halves.segment(volumes))
-    assert found.counts[0].tolist() == found.counts[1].tolist()
-    assert found.counts[0, 1] != found.counts[0, 2]
+    assert np.array_equal(found.labels, halves.segment(volumes).labels)
+    assert found.view_counts[0].tolist() == found.view_counts[1].tolist()
+    assert found.view_counts[0, 1] != found.view_counts[0, 2]
 
 
 def test_the_same_seed_gives_the_same_bytes_and_more_views_begin_with_the_same() -> None:
@@ -139,16 +139,16 @@ def test_the_same_seed_gives_the_same_bytes_and_more_views_begin_with_the_same()
         merged(TURNS, seed=seed, copies=copies) for seed, copies in ((1, 3), (1, 3), (1, 2), (2, 3))
     )
     assert three.labels.tobytes() == again.labels.tobytes()
-    assert np.array_equal(three.counts, again.counts)
-    assert np.array_equal(three.counts[:3], two.counts)
-    assert not np.array_equal(three.counts, other.counts)
+    assert np.array_equal(three.view_counts, again.view_counts)
+    assert np.array_equal(three.view_counts[:3], two.view_counts)
+    assert not np.array_equal(three.view_counts, other.view_counts)
 
 
 def test_intensities_are_normalised_once_over_the_unmoved_image() -> None:
     channel = Channel(name="image", modality="CT", intensity=ZScore())
     scaled = segmenter(Bright(), channels=(channel,))
     found = segment_views(scaled, {"image": ball()}, AWAY, copies=4, seed=3)
-    assert found.counts[:, 1].min() > 0.9 * found.counts[0, 1]
+    assert found.view_counts[:, 1].min() > 0.9 * found.view_counts[0, 1]
 
 
 def test_small_objects_are_dropped_from_every_prediction_where_asked() -> None:
@@ -156,9 +156,9 @@ def test_small_objects_are_dropped_from_every_prediction_where_asked() -> None:
     crumbs.array[0, 1:3, 1:3, 1:3] = 100
     plain = segmenter(Bright())
     largest = replace(plain, largest=True)
-    ball_alone = plain.segment({"image": ball()})
-    assert plain.segment({"image": crumbs}).sum() == ball_alone.sum() + 8
-    assert np.array_equal(largest.segment({"image": crumbs}), ball_alone)
+    ball_alone = plain.segment({"image": ball()}).labels
+    assert plain.segment({"image": crumbs}).labels.sum() == ball_alone.sum() + 8
+    assert np.array_equal(largest.segment({"image": crumbs}).labels, ball_alone)
     found = segment_views(largest, {"image": crumbs}, STILL, copies=2, seed=0)
-    assert found.counts is not None
-    assert found.counts[:, 1].tolist() == [ball_alone.sum()] * 3
+    assert found.view_counts is not None
+    assert found.view_counts[:, 1].tolist() == [ball_alone.sum()] * 3

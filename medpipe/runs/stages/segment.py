@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from medpipe.core.grid import Grid
     from medpipe.core.views import ViewRequest
     from medpipe.core.volume import Volume
-    from medpipe.inference.segmenter import Segmenter
-    from medpipe.inference.views import MergedLabels
+    from medpipe.inference.segmenter import Segmentation, Segmenter
     from medpipe.transforms.recipe import Recipe
 
 
@@ -132,23 +131,21 @@ class Segment(Stage):
             names={label.value: label.code.meaning for label in manifest.labels},
         )
         case = self._with_pictures(case, target, whole, mask)
-        case = case.adding(findings=found, flags=_missing(found))
+        case = case.adding(findings=found, flags=(*_missing(found), *self._memory_flags(merged, target.role)))
         return case.with_(masks={**case.masks, name: mask}), found
 
     def _predict(
         self, volumes: "Mapping[str, Volume]", request: "ViewRequest | None", side: Laterality | None
-    ) -> "MergedLabels":
+    ) -> "Segmentation":
         """Segment volumes, and views of them where they are asked for."""
-        from medpipe.inference.views import MergedLabels
-
         if self._segmenter is None:
             raise RuntimeError("the stage was not opened")
         if request is None:
-            return MergedLabels(self._segmenter.segment(volumes, side=side), counts=None)
+            return self._segmenter.segment(volumes, side=side)
         return self._segment_views(self._segmenter, volumes, request, side)
 
     def _volumes(
-        self, mask: str, target: _Target, grid: "Grid", merged: "MergedLabels"
+        self, mask: str, target: _Target, grid: "Grid", merged: "Segmentation"
     ) -> tuple[Structure | Measurement, ...]:
         """Return the volume of each structure, and of the whole where it has a name."""
         from medpipe.tasks.segmentation import MaskPlace, SegmentationTask
@@ -156,10 +153,10 @@ class Segment(Stage):
 
         place = MaskPlace(mask=mask, source=target.role, made_by=self._package.maker, laterality=target.side)
         task = SegmentationTask(self._package.manifest.labels)
-        found = task.findings(merged.labels, grid, place, view_counts=merged.counts)
+        found = task.findings(merged.labels, grid, place, view_counts=merged.view_counts)
         if not self._params.whole:
             return found
-        spread = task.total_spread(merged.counts, grid)
+        spread = task.total_spread(merged.view_counts, grid)
         return *found, total_volume(found, self._params.whole, uncertainty=spread)
 
     def _with_pictures(self, case: Case, target: _Target, whole: "Volume", mask: Mask) -> Case:
@@ -179,13 +176,23 @@ class Segment(Stage):
         )
         return case.adding(figures=figures)
 
+    def _memory_flags(self, merged: "Segmentation", role: str) -> tuple[QualityFlag, ...]:
+        """Return a flag where memory did not suffice: labels may differ by rounding."""
+        from medpipe.inference.memory import MemoryStep
+
+        if merged.memory_step is MemoryStep.FULL:
+            return ()
+        message = "Memory did not suffice, so the image was predicted in smaller steps"
+        maker = self._package.maker
+        return (flag(Code.W_MEMORY, message, found=str(merged.memory_step), source=role, made_by=maker),)
+
     def _segment_views(
         self,
         segmenter: "Segmenter",
         volumes: "Mapping[str, Volume]",
         request: "ViewRequest",
         side: Laterality | None,
-    ) -> "MergedLabels":
+    ) -> "Segmentation":
         """Segment views too, without mirror images that the package would take for the other side."""
         from medpipe.inference.views import segment_views
         from medpipe.transforms.recipe import Recipe
