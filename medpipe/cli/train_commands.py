@@ -8,6 +8,8 @@ import typer
 
 from medpipe.cli import options as opt
 from medpipe.cli.screen import print_json, print_table, progress_bars, say
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
 
 train_app = typer.Typer(help="Train models on your own data.", no_args_is_help=True)
 evaluate_app = typer.Typer(help="Evaluate models on your own data.", no_args_is_help=True)
@@ -111,6 +113,52 @@ def train_segment(
             if result.package
             else "no package: nothing was kept for figures"
         )
+
+
+@train_app.command("plan")
+def train_plan(
+    data: Data,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Recipe to write, a YAML file.", show_default=False)
+    ],
+    name: Annotated[str, typer.Option(help="Name of the model; the data set's by default.")] = "",
+    modality: Annotated[
+        str, typer.Option(help="DICOM modality such as MR or CT, where the files state none.")
+    ] = "",
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", help="Name of a label: value=name.", show_default=False),
+    ] = None,
+    memory_gb: Annotated[float, typer.Option(help="Memory that a training step may take.", min=0.1)] = 8.0,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.", min=1)] = 10_000,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a recipe that is there.")] = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Look at a data set and write a training recipe for it, to be edited and trained by."""
+    from medpipe.data.fingerprint import take_fingerprint
+    from medpipe.io.atomic import write_text
+    from medpipe.training.planner import parse_label_names, plan_segmentation
+    from medpipe.training.workflow import read_cases
+
+    if output.exists() and not overwrite:
+        raise SettingsError(
+            Code.E_OUTPUT, f"There is a file {output} already", fix="Give another name, or --overwrite."
+        )
+    case_set = read_cases(data)
+    with progress_bars(quiet=quiet) as progress:
+        fingerprint = take_fingerprint(case_set.cases, progress=progress)
+    plan = plan_segmentation(
+        fingerprint,
+        name=name or case_set.name,
+        label_names={**case_set.label_names, **parse_label_names(labels or ())},
+        modality=modality,
+        memory_gb=memory_gb,
+        steps=steps,
+    )
+    write_text(output, plan.text())
+    if not quiet:
+        say(f"recipe: {output}")
+        say(f"next: medpipe train segment {shlex.quote(str(output))} {shlex.quote(str(data))} -o trained/")
 
 
 @evaluate_app.command("segment")
