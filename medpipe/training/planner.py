@@ -12,7 +12,7 @@ import yaml
 from medpipe.core.affine import Array
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
-from medpipe.core.preprocessing import Shape3
+from medpipe.core.preprocessing import MAX_PATCH_VOXELS, Shape3
 from medpipe.data.fingerprint import ORIENTATION, ChannelFacts, Fingerprint
 from medpipe.training.recipe import TrainingRecipe
 
@@ -38,9 +38,14 @@ _COARSE_PERCENTILE: Final = 10.0
 _BLANK_SHARE: Final = 0.25
 """Share of zeros from which on they count as no tissue, and leave the statistics (as nnU-Net does)."""
 
-_WIDTH: Final = 110
 _CROP_MM: Final = 100.0
 """Field of view below which an MR shows tissue up to its rim."""
+
+_HALVINGS: Final = 40
+"""Of the search for the largest patch: to far below a voxel."""
+
+_WIDTH: Final = 110
+"""Characters of a line of a recipe."""
 
 
 @dataclass(frozen=True)
@@ -184,19 +189,24 @@ def _fine_note(fingerprint: Fingerprint) -> str:
 def _fit_patch(shape: Array, spacing: Array, memory_gb: float) -> tuple[Shape3, int, int]:
     """Return the largest patch that covers as many mm along each axis, its levels and the batch."""
     features = memory_gb * 1e9 / (_BYTES_A_FEATURE * _BASE_CHANNELS)
+    largest = min(features / _MIN_BATCH, MAX_PATCH_VOXELS)
     low, high = 0.0, float((shape * spacing).max()) + 1.0
-    for _ in range(40):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        fits = prod(np.minimum(shape, middle / spacing)) * _MIN_BATCH <= features
+        fits = prod(_patch_of(shape, middle / spacing)[0]) <= largest
         low, high = (middle, high) if fits else (low, middle)
-    wanted = np.maximum(np.minimum(shape, high / spacing), 1.0)
-    levels = int(np.clip(np.floor(np.log2(max(wanted.min(), 1.0) / _MIN_BOTTOM)) + 1, 2, _MAX_LEVELS))
+    (i, j, k), levels = _patch_of(shape, low / spacing)
+    return (i, j, k), levels, int(np.clip(features / (i * j * k), _MIN_BATCH, _MAX_BATCH))
+
+
+def _patch_of(shape: Array, reach: Array) -> tuple[Shape3, int]:
+    """Return a patch of at most ``reach`` voxels, a whole image where it is smaller, and its levels."""
+    wanted = np.maximum(np.minimum(shape, reach), 1.0)
+    levels = int(np.clip(np.floor(np.log2(wanted.min() / _MIN_BOTTOM)) + 1, 2, _MAX_LEVELS))
     unit = 2 ** (levels - 1)
-    whole = np.ceil(shape / unit) * unit
-    sizes = np.maximum(np.where(wanted >= shape, whole, np.floor(wanted / unit) * unit), unit)
-    batch = int(np.clip(features / prod(sizes), _MIN_BATCH, _MAX_BATCH))
-    i, j, k = (int(size) for size in sizes)
-    return (i, j, k), levels, batch
+    sizes = np.where(reach >= shape, np.ceil(shape / unit), np.floor(wanted / unit)) * unit
+    i, j, k = (int(size) for size in np.maximum(sizes, 2 * unit))
+    return (i, j, k), levels
 
 
 def _intensity(facts: ChannelFacts, modality: str) -> dict[str, Any]:
