@@ -102,6 +102,7 @@ class Code(StrEnum):
     W_BURNED_IN = "W_BURNED_IN", "the pixels may hold burned-in text"
     W_BOUNDS = "W_BOUNDS", "a measurement touches the edge of the field of view"
     W_CROP = "W_CROP", "the image is a crop already; its side was not checked"
+    W_TURNED = "W_TURNED", "the head is turned: it was interpolated to lie upright"
     W_NOT_FOUND = "W_NOT_FOUND", "a structure was not found in the image"
     W_MEMORY = "W_MEMORY", "memory did not suffice: the work was done in smaller steps"
     W_EMPTY = "W_EMPTY", "the image holds a single value"

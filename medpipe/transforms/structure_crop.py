@@ -11,7 +11,7 @@ import numpy.typing as npt
 from medpipe.core.affine import apply_affine, inverse_of
 from medpipe.core.boxes import boxes_to_voxels
 from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError, ShapeError
+from medpipe.core.errors import RefusedError
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Grid
 from medpipe.core.source import Source
@@ -21,8 +21,8 @@ from medpipe.transforms.registration import Registration
 Point = tuple[float, float, float]
 LabelMap = npt.NDArray[np.integer[Any]]
 
-_SAME_VOXEL: Final = 1e-3
-"""Fraction of a voxel by which rounding may move the corner of a crop."""
+_DECIMALS: Final = 4
+"""Of a voxel: what rounding has moved by less lies where it would lie without it."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,11 @@ class Crop:
     """Part of a head.
 
     Attributes:
-        volume: Voxels of the head as they are, nothing interpolated.
-        lower: Voxel of the head where the crop begins.
+        volume: Its voxels.
         is_cut: Whether the box reaches beyond the field of view of the head.
     """
 
     volume: Volume
-    lower: tuple[int, int, int]
     is_cut: bool
 
 
@@ -74,8 +72,8 @@ def crop_structure(
 ) -> Crop:
     """Cut the voxels around a structure.
 
-    The box turns as the head does and sits where the affine puts its middle, but keeps its size in mm:
-    what is measured in the crop is measured on the grid of the scan.
+    Nothing is interpolated. The box turns as the head does and sits where the affine puts its middle, but
+    keeps its size in mm: what is measured in the crop is measured on the grid of the scan.
 
     Args:
         head: The registered head, any orientation.
@@ -90,19 +88,45 @@ def crop_structure(
     Raises:
         RefusedError: The middle of the box lies outside of the field of view (``E_REGISTRATION``).
     """
+    box = box_in_head(head.grid, registration, structure, side, margin_mm=margin_mm)
+    lower = np.maximum(box.lower, 0)
+    upper = np.minimum(box.upper, head.grid.shape)
+    return Crop(_part_of(head, lower, upper), box.is_cut_by(head.grid))
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelBox:
+    """The voxels of a head around a structure, also such as lie beyond its field of view.
+
+    Attributes:
+        lower: First voxel along each axis.
+        upper: The voxel after the last.
+    """
+
+    lower: npt.NDArray[np.intp]
+    upper: npt.NDArray[np.intp]
+
+    def is_cut_by(self, head: Grid) -> bool:
+        """Whether it reaches beyond the field of view."""
+        return bool((self.lower < 0).any() or (self.upper > head.shape).any())
+
+
+def box_in_head(
+    head: Grid, registration: Registration, structure: PairedStructure, side: Laterality, *, margin_mm: float
+) -> VoxelBox:
+    """Return the smallest box of voxels that holds the turned box of a structure; see :func:`crop_structure`.
+
+    Raises:
+        RefusedError: Its middle lies outside of the field of view (``E_REGISTRATION``).
+    """
     centre = np.array(structure.centre_on(side))
     reach = np.array(structure.size_mm) / 2 + margin_mm
     template_from_head = inverse_of(registration.rigid_about(structure.centre_on(side)))
     box = boxes_to_voxels([[*(centre - reach), *(centre + reach)]], template_from_head @ head.affine)[0]
-    shape = np.array(head.grid.shape)
     middle = (box[:3] + box[3:]) / 2
-    if (middle < 0).any() or (middle > shape).any():
-        raise _outside(head.grid, apply_affine(head.affine, middle - 0.5), side)
-    wanted_lower, wanted_upper = np.floor(box[:3]).astype(int), np.ceil(box[3:]).astype(int)
-    lower, upper = np.maximum(wanted_lower, 0), np.minimum(wanted_upper, shape)
-    is_cut = bool((lower > wanted_lower).any() or (upper < wanted_upper).any())
-    i, j, k = (int(value) for value in lower)
-    return Crop(_part_of(head, lower, upper), (i, j, k), is_cut)
+    if (middle < 0).any() or (middle > head.shape).any():
+        raise _outside(head, apply_affine(head.affine, middle - 0.5), side)
+    return VoxelBox(np.floor(box[:3]).astype(np.intp), np.ceil(box[3:]).astype(np.intp))
 
 
 def paste_labels(labels: LabelMap, crop: Grid, head: Grid) -> LabelMap:
@@ -110,25 +134,23 @@ def paste_labels(labels: LabelMap, crop: Grid, head: Grid) -> LabelMap:
 
     Args:
         labels: ``(I, J, K)`` integers on the grid of the crop.
-        crop: Where they lie.
+        crop: Where they lie; where its voxels are not those of the head, the nearest one counts.
         head: Grid that the crop was cut from.
 
     Returns:
         A label map of the head's shape, 0 outside of the crop.
-
-    Raises:
-        ShapeError: The crop's voxels are not voxels of the head, or lie outside of it.
     """
-    corner = head.to_voxels(crop.affine[:3, 3])
-    lower = corner.round().astype(int)
-    upper = lower + labels.shape
-    is_part = np.allclose(corner, lower, atol=_SAME_VOXEL) and np.allclose(
-        crop.affine[:3, :3], head.affine[:3, :3]
-    )
-    if not is_part or (lower < 0).any() or (upper > head.shape).any():
-        raise ShapeError("The crop is no part of the head", found=f"its corner at voxel {corner.round(2)}")
     pasted = np.zeros(head.shape, dtype=labels.dtype)
-    pasted[tuple(slice(*ends) for ends in zip(lower, upper, strict=True))] = labels
+    corners = head.to_voxels(crop.corners_mm())
+    lower = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, head.shape)
+    upper = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, 0, head.shape)
+    voxels = np.stack(np.meshgrid(*map(np.arange, lower, upper), indexing="ij"), axis=-1)
+    nearest = crop.to_voxels(head.to_world_mm(voxels.reshape(-1, 3))).round(_DECIMALS).round().astype(int)
+    is_inside = ((nearest >= 0) & (nearest < labels.shape)).all(axis=1)
+    values = np.zeros(len(nearest), dtype=labels.dtype)
+    values[is_inside] = labels[tuple(nearest[is_inside].T)]
+    part = tuple(slice(*ends) for ends in zip(lower, upper, strict=True))
+    pasted[part] = values.reshape(voxels.shape[:3])
     return pasted
 
 

@@ -11,14 +11,20 @@ from hypothesis import strategies as st
 
 from medpipe.core.affine import apply_affine
 from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError, ShapeError
+from medpipe.core.errors import RefusedError
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Grid
 from medpipe.core.source import GeometryNote, SopReference, Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.simulate.phantom import all_orientations, random_oblique_affine
 from medpipe.transforms.registration import Registration
-from medpipe.transforms.structure_crop import STRUCTURES, PairedStructure, crop_structure, paste_labels
+from medpipe.transforms.structure_crop import (
+    STRUCTURES,
+    Crop,
+    PairedStructure,
+    crop_structure,
+    paste_labels,
+)
 
 HIPPOCAMPUS = STRUCTURES["hippocampus"]
 IDENTITY = Registration(np.eye(4), 1.0, 1.0, 0.0)
@@ -31,6 +37,11 @@ def head(affine: np.ndarray, shape: tuple[int, int, int] = (100, 110, 90)) -> Vo
     return Volume(array, affine, "MR", Source(kind=SourceKind.DICOM, instances=instances))
 
 
+def first_voxel(crop: Crop, whole: Volume) -> list[int]:
+    """Return the voxel of the head where a crop begins."""
+    return whole.grid.to_voxels(crop.volume.affine[:3, 3]).round(6).astype(int).tolist()  # type: ignore[no-any-return]
+
+
 def straight_head() -> Volume:
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     affine[:3, 3] = (-100.0, -120.0, -80.0)
@@ -41,7 +52,7 @@ def test_box_of_the_right_side_is_cut_where_the_template_says() -> None:
     crop = crop_structure(straight_head(), IDENTITY, HIPPOCAMPUS, Laterality.RIGHT, margin_mm=0.0)
     # x: 26 -+ 18 = 8 to 44 mm; (8 + 100) / 2 + 0.5 = 54.5 to 72.5 voxel edges: voxels 54 to 72.
     # y: -45 to 5 mm: edges 38.0 to 63.0; z: -33 to 3 mm: edges 24.0 to 42.0.
-    assert crop.lower == (54, 38, 24)
+    assert first_voxel(crop, straight_head()) == [54, 38, 24]
     assert tuple(crop.volume.array.shape) == (1, 19, 25, 18)
     assert not crop.is_cut
 
@@ -51,7 +62,9 @@ def test_margin_grows_every_side() -> None:
         crop_structure(straight_head(), IDENTITY, HIPPOCAMPUS, Laterality.LEFT, margin_mm=margin)
         for margin in (0.0, 6.0)
     )
-    assert [a - b for a, b in zip(bare.lower, wide.lower, strict=True)] == [3, 3, 3]
+    assert [
+        a - b for a, b in zip(*(first_voxel(crop, straight_head()) for crop in (bare, wide)), strict=True)
+    ] == [3, 3, 3]
     assert [w - b for w, b in zip(wide.volume.grid.shape, bare.volume.grid.shape, strict=True)] == [6, 6, 6]
 
 
@@ -59,10 +72,9 @@ def test_crop_keeps_voxels_places_and_slices() -> None:
     whole = straight_head()
     crop = crop_structure(whole, IDENTITY, HIPPOCAMPUS, Laterality.LEFT, margin_mm=0.0)
     size_i, size_j, size_k = crop.volume.grid.shape
-    i, j, k = crop.lower
+    i, j, k = first_voxel(crop, whole)
     part = whole.array[:, i : i + size_i, j : j + size_j, k : k + size_k]
     assert torch.equal(crop.volume.array, part)
-    np.testing.assert_allclose(crop.volume.affine[:3, 3], apply_affine(whole.affine, crop.lower))
     assert [item.sop_instance_uid for item in crop.volume.source.instances] == [
         f"1.{index}" for index in range(k, k + size_k)
     ]
@@ -84,7 +96,7 @@ def test_labels_of_a_crop_go_back_to_their_voxels(codes: str) -> None:
     assert pasted.shape == whole.grid.shape
     assert pasted.dtype == np.uint8
     first, last = np.argwhere(pasted).min(axis=0), np.argwhere(labels).min(axis=0)
-    assert (first - last).tolist() == list(crop.lower)
+    assert (first - last).tolist() == first_voxel(crop, whole)
     assert pasted.sum() == labels.sum()
     np.testing.assert_allclose(
         apply_affine(whole.affine, np.argwhere(pasted == 2)),
@@ -93,13 +105,26 @@ def test_labels_of_a_crop_go_back_to_their_voxels(codes: str) -> None:
     )
 
 
-@pytest.mark.parametrize("shift_mm", [0.7, 400.0])
-def test_labels_of_another_grid_are_refused(shift_mm: float) -> None:
-    grid = straight_head().grid
-    affine = grid.affine.copy()
-    affine[0, 3] += shift_mm
-    with pytest.raises(ShapeError, match="no part of the head"):
-        paste_labels(np.zeros((3, 3, 3), dtype=np.uint8), Grid((3, 3, 3), affine), grid)
+def test_labels_of_another_grid_go_to_the_nearest_voxels() -> None:
+    whole = straight_head().grid
+    fine = Grid((8, 8, 8), whole.affine @ np.diag([0.5, 0.5, 0.5, 1.0]))
+    labels = np.zeros((8, 8, 8), dtype=np.uint8)
+    labels[4:] = 3
+    pasted = paste_labels(labels, fine, whole)
+    # Voxel i of the head lies at voxel 2 i of the crop.
+    assert np.argwhere(pasted)[:, 0].tolist() == [2] * 16 + [3] * 16
+    assert set(np.unique(pasted)) == {0, 3}
+
+
+def test_labels_beyond_the_head_are_left_out() -> None:
+    whole = straight_head().grid
+    outside = whole.affine.copy()
+    outside[0, 3] -= 4.0
+    pasted = paste_labels(np.ones((3, 3, 3), dtype=np.uint8), Grid((3, 3, 3), outside), whole)
+    assert np.argwhere(pasted)[:, 0].max() == 0  # the last of three voxels is the head's first
+    far = whole.affine.copy()
+    far[0, 3] += 900.0
+    assert not paste_labels(np.ones((3, 3, 3), dtype=np.uint8), Grid((3, 3, 3), far), whole).any()
 
 
 @pytest.mark.parametrize("side", [Laterality.LEFT, Laterality.RIGHT])
@@ -133,7 +158,7 @@ def test_scale_of_the_head_moves_the_box_but_does_not_resize_it() -> None:
     small = Registration(np.diag([0.8, 0.8, 0.8, 1.0]), 1.0, 0.512, 0.0)
     crop = crop_structure(straight_head(), small, HIPPOCAMPUS, Laterality.RIGHT, margin_mm=0.0)
     # x: 0.8 * 26 = 20.8 mm; 2.8 to 38.8 mm: edges 51.9 to 69.9.
-    assert crop.lower[0] == 51
+    assert first_voxel(crop, straight_head())[0] == 51
     assert crop.volume.grid.shape[0] == 19
 
 
@@ -142,7 +167,7 @@ def test_box_beyond_the_scan_is_cut() -> None:
     affine[2, 3] = -20.0
     crop = crop_structure(head(affine), IDENTITY, HIPPOCAMPUS, Laterality.LEFT, margin_mm=0.0)
     assert crop.is_cut
-    assert crop.lower[2] == 0
+    assert first_voxel(crop, head(affine))[2] == 0
 
 
 def test_structure_outside_of_the_scan_is_refused() -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WHOLE_HEAD_MM: Final = 100.0
 """An image whose field of view is smaller along every axis is a crop."""
 
+UPRIGHT_FROM_DEGREES: Final = 8.0
+"""Turn from which on crops are interpolated to lie upright: models know smaller ones from training."""
+
 _TEMPLATE_MM: Final = 2
 _OWN: Final = "99MEDPIPE"
 
@@ -34,10 +37,10 @@ class LocateParams(Params):
 
 
 class Locate(Stage):
-    """Registers a T1 head to MNI152 and crops both sides of a structure on the head's own grid."""
+    """Registers a T1 head to MNI152 and crops both sides of a structure, upright where the head is turned."""
 
     name: ClassVar[str] = "locate"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     resource: ClassVar[Resource] = Resource.CPU
     takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME})
     gives: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME, Good.FINDINGS})
@@ -68,21 +71,21 @@ class Locate(Stage):
     def _add_sides(self, case: Case, role: str, head: "Volume") -> Case:
         from medpipe.transforms.registration import check_registration, register_head
         from medpipe.transforms.structure_crop import STRUCTURES, crop_structure
+        from medpipe.transforms.upright_crop import grid_turn_degrees, upright_crop
 
         if self._template is None:
             raise RuntimeError("the stage was not opened")
         _refuse_unknown_sides(head)
         registration = register_head(head, self._template)
         check_registration(registration)
-        images, sources, flags = dict(case.images), dict(case.sources), []
+        structure = STRUCTURES[self._params.structure]
+        turn = grid_turn_degrees(head, registration)
+        is_turned = turn > UPRIGHT_FROM_DEGREES
+        cut = upright_crop if is_turned else crop_structure
+        images, sources = dict(case.images), dict(case.sources)
+        flags = [self._turn_note(role, turn)] if is_turned else []
         for side in SIDES:
-            crop = crop_structure(
-                head,
-                registration,
-                STRUCTURES[self._params.structure],
-                side,
-                margin_mm=self._params.margin_mm,
-            )
+            crop = cut(head, registration, structure, side, margin_mm=self._params.margin_mm)
             name = side_role(role, side)
             images[name], sources[name] = crop.volume, crop.volume.source
             if crop.is_cut:
@@ -113,6 +116,10 @@ class Locate(Stage):
     def _crop_note(self, role: str, image: "Volume") -> QualityFlag:
         message = "The field of view is that of a crop: nothing was looked for, and its side was not checked"
         return flag(Code.W_CROP, message, found=_extent_of(image), source=role, made_by=self.maker)
+
+    def _turn_note(self, role: str, degrees: float) -> QualityFlag:
+        message = "The head is turned against the scan's axes: the crops were interpolated to lie upright"
+        return flag(Code.W_TURNED, message, found=f"{degrees:.0f} degrees", source=role, made_by=self.maker)
 
     def _cut_note(self, role: str, image: "Volume") -> QualityFlag:
         message = "The box of the structure reaches beyond the scan: the crop is smaller"
