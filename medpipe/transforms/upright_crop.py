@@ -72,6 +72,7 @@ def upright_crop(
         order=_CUBIC,
         mode="nearest",
     )
-    source = head.source.model_copy(update={"checks": (), "notes": ()})
+    # Checks and notes stay with the head, and no voxel is one of its slices any more.
+    source = head.source.model_copy(update={"instances": (), "checks": (), "notes": ()})
     volume = replace(head, array=torch.from_numpy(values)[None], affine=affine, source=source)
     return Crop(volume, box.is_cut_by(head.grid))

@@ -28,6 +28,7 @@ from medpipe.runs.stage import StageContext
 from medpipe.runs.stages.locate import Locate, LocateParams
 from medpipe.runs.unit import Unit
 from medpipe.simulate.mni import oblique_brain
+from medpipe.simulate.resample import resample
 
 MARK_MM = (26.0, -20.0, -15.0)
 """The hippocampus on the right, which a simulated mark dims; the template alone shows no side."""
@@ -126,15 +127,56 @@ class TestSides:
         write_series(marked(oblique_brain()), tmp_path, labels=labels)
         case = located(read_back(tmp_path))
         assert_mark_is_on_the_right(case)
-        crop = case.images["image_right"]
-        assert isinstance(crop, Volume)
-        assert len(crop.source.instances) == crop.grid.shape[2]
+        assert [note.flag for note in case.flags] == [Code.W_TURNED]
 
     @pytest.mark.slow
     @pytest.mark.parametrize("codes", ["RAS", "SAR", "ALI", "IPR"])
     def test_mark_stays_on_the_right_in_other_orientations(self, codes: str, tmp_path: Path) -> None:
         head = marked(load_mni(spacing_mm=2)).reoriented(codes)
         assert_mark_is_on_the_right(located(written_as_nifti(head, tmp_path)))
+
+
+class TestTurnedHeads:
+    DEGREES = 15.0
+
+    @pytest.fixture(scope="class")
+    def turn(self) -> np.ndarray:
+        turn = np.eye(4)
+        cosine, sine = np.cos(np.radians(self.DEGREES)), np.sin(np.radians(self.DEGREES))
+        turn[1:3, 1:3] = [[cosine, -sine], [sine, cosine]]
+        return turn
+
+    @pytest.fixture(scope="class")
+    def case(self, turn: np.ndarray) -> Case:
+        """Locate a marked head whose grid lies obliquely in it: only the template's space is turned."""
+        head = marked(load_mni(spacing_mm=2))
+        return located(Volume(head.array, turn @ head.affine, "MR", head.source))
+
+    def test_crops_are_those_of_the_turned_grid(self, case: Case) -> None:
+        # Head and grid are turned alike, so they lie straight to each other: nothing is interpolated.
+        assert case.flags == ()
+
+    def test_upright_crops_are_flagged_and_keep_their_sides(self, turn: np.ndarray) -> None:
+        head = marked(load_mni(spacing_mm=2))
+        scanner = Grid(
+            (100, 110, 95), np.array([[2.0, 0, 0, -99], [0, 2, 0, -125], [0, 0, 2, -80], [0, 0, 0, 1]])
+        )
+        posed = Volume(head.array, turn @ head.affine, "MR", head.source)
+        case = located(resample(posed, scanner))
+        (note,) = case.flags
+        assert (note.flag, note.found) == (Code.W_TURNED, "15 degrees")
+        left, right = (case.images[f"image_{side}"] for side in ("left", "right"))
+        assert isinstance(left, Volume)
+        assert isinstance(right, Volume)
+        dimmed, plain = (
+            crop.array[0][near(crop, place, MARK_RADIUS_MM - 3)].mean()
+            for crop, place in ((right, MARK_MM), (left, (-MARK_MM[0], *MARK_MM[1:])))
+            for place in [tuple(apply_affine(turn, np.array(place)))]
+        )
+        assert float(dimmed) < 0.65 * float(plain)
+        np.testing.assert_allclose(
+            np.linalg.inv(turn)[:3, :3] @ right.affine[:3, :3], 2 * np.eye(3), atol=0.05
+        )
 
 
 class TestInput:
