@@ -16,7 +16,9 @@ def augment(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the copies.", show_default=False)
     ],
-    recipe: Annotated[str, typer.Option(help="ct, mr, mr-brain, xray, or a YAML file.", show_default=False)],
+    recipe: Annotated[
+        str, typer.Option(help="ct, mr, mr-brain, mr-crop, xray, or a YAML file.", show_default=False)
+    ],
     copies: Annotated[int, typer.Option(help="Copies of each study.")] = 4,
     seed: Annotated[int, typer.Option(help="The same seed makes the same copies.")] = 0,
     label_map: Annotated[

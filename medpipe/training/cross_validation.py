@@ -34,11 +34,12 @@ def pooled_evidence(folders: Sequence[Path], recipe: TrainingRecipe, case_set: C
     recipes = [_fold_recipe(folder, recipe) for folder in folders]
     scores = [score for folder in folders for score in read_scores(folder / SCORES)]
     _check_cases(scores, case_set)
-    steps = sorted({fold.schedule.steps for fold in recipes})
+    steps = " or ".join(str(number) for number in sorted({fold.schedule.steps for fold in recipes}))
     words = (
         f"Cross-validation in {len(folders)} folds over the same {len(scores)} cases: each is scored by a "
-        f"network that has not seen it, trained with the settings of this one for "
-        f"{' or '.join(str(number) for number in steps)} steps."
+        f"network that has not seen it, trained with the settings of this one for {steps} steps (the command "
+        f"below with `--fold 1/{len(folders)}` and so on and `--set schedule.steps={steps}`, without "
+        "`--validation` and `--figures-from`)."
     )
     return Evidence(summarise_scores(scores), words)
 

@@ -113,8 +113,8 @@ def train_segmentation(
         evidence = _evaluate(recipe, result.checkpoint, held_out, folder, options.device)
     if evidence is None:
         return TrainingResult(result, (), None)
-    kept = f"{len(held_out)} kept for figures, split {rule}" if held_out else "none kept"
-    words = f"{facts.data} Trained on {len(train)} of them; {kept}."
+    learned = f"Trained on {len(train)}, {len(held_out)} kept for figures; split {rule}."
+    words = f"{facts.data} {learned if held_out else 'Trained on all of them.'}"
     package = package_training(
         folder / "package", recipe, result.checkpoint, evidence, replace(facts, data=words)
     )
