@@ -34,6 +34,7 @@ def pooled_evidence(folders: Sequence[Path], recipe: TrainingRecipe, case_set: C
     recipes = [_fold_recipe(folder, recipe) for folder in folders]
     scores = [score for folder in folders for score in read_scores(folder / SCORES)]
     _check_cases(scores, case_set)
+    scores.sort(key=lambda score: score.case_id)  # the bootstrap draws by position
     steps = " or ".join(str(number) for number in sorted({fold.schedule.steps for fold in recipes}))
     words = (
         f"Cross-validation in {len(folders)} folds over the same {len(scores)} cases: each is scored by a "
