@@ -86,7 +86,7 @@ def rows(segmenter: Segmenter) -> Iterator[dict[str, object]]:
             for side in (Laterality.LEFT, Laterality.RIGHT):
                 crop = cut(scan, registration, hippocampus, side, margin_mm=MARGIN_MM).volume
                 labels = segmenter.segment({"image": crop}, side=side).labels
-                volumes.append(round(np.count_nonzero(labels) * crop.grid.voxel_volume_ml, 2))
+                volumes.append(round(float(np.count_nonzero(labels) * crop.grid.voxel_volume_ml), 2))
             row[way] = volumes
         print(row, flush=True)
         yield row
