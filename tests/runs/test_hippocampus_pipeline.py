@@ -40,6 +40,9 @@ pytestmark = pytest.mark.skipif(
 
 HIPPOCAMPUS = STRUCTURES["hippocampus"]
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
+MARKED_SHARE = 0.9
+"""The marked side is shrunk to 0.7 of its volume; the network sees part of that."""
+
 TIGHT = ("locate.margin_mm=1",)
 """Crops that fit into one patch take a fifth of the time."""
 
@@ -64,7 +67,7 @@ class Found:
 
     def assert_smaller_on(self, side: Laterality) -> None:
         other = RIGHT if side is LEFT else LEFT
-        assert self.volumes_ml[side] < self.volumes_ml[other]
+        assert self.volumes_ml[side] < MARKED_SHARE * self.volumes_ml[other]
 
 
 @cache
