@@ -22,11 +22,14 @@ def sample(
         bool, typer.Option("--faults", help="Every kind of broken file, not only a handful.")
     ] = False,
     many: Annotated[int, typer.Option(help="Further small CT studies, for batch runs.")] = 0,
+    brains: Annotated[
+        int, typer.Option(help="Simulated brains with masks and an MMSE, as a data set to train on.")
+    ] = 0,
 ) -> None:
     """Write sample studies: the MNI152 brain, simulated CT with gantry tilt, broken files."""
     from medpipe.simulate.sample import write_sample
 
-    write_sample(folder, faults=faults, many=many)
+    write_sample(folder, faults=faults, many=many, brains=brains)
     say(f"sample data: {folder}")
 
 

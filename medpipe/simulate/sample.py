@@ -13,6 +13,7 @@ from PIL import Image
 from medpipe.io.dicom.write import SeriesLabels, write_series
 from medpipe.io.nifti import write_volume
 from medpipe.io.template import load_mni
+from medpipe.simulate.brain_phantoms import write_phantom_brains
 from medpipe.simulate.faults.catalogue import ALL_FAULTS
 from medpipe.simulate.head_ct import sequential_head_ct, tilted_head_ct
 from medpipe.simulate.mni import oblique_brain
@@ -59,13 +60,14 @@ class SampleEntry:
     holds: str
 
 
-def write_sample(folder: Path, *, faults: bool = False, many: int = 0) -> list[SampleEntry]:
+def write_sample(folder: Path, *, faults: bool = False, many: int = 0, brains: int = 0) -> list[SampleEntry]:
     """Write the sample tree.
 
     Args:
         folder: Made if absent.
         faults: Write every fault that medpipe knows (save :data:`KEPT_OUT`), not a handful.
         many: Further small simulated studies.
+        brains: Simulated brains with masks and an MMSE, as a data set to train on.
 
     Returns:
         What was written, in the order of the folders.
@@ -81,6 +83,8 @@ def write_sample(folder: Path, *, faults: bool = False, many: int = 0) -> list[S
     ]
     if many:
         entries.append(_write_many(folder / "08-many-small-studies", many))
+    if brains:
+        entries.append(_write_brains(folder / "09-simulated-brains", brains))
     return entries
 
 
@@ -153,3 +157,8 @@ def _write_faults(folder: Path, names: Iterable[str]) -> SampleEntry:
 def _write_many(folder: Path, count: int) -> SampleEntry:
     write_small_studies(folder, count)
     return SampleEntry(folder, f"{count} small simulated CT studies")
+
+
+def _write_brains(folder: Path, count: int) -> SampleEntry:
+    write_phantom_brains(folder, range(count))
+    return SampleEntry(folder, f"{count} simulated brains with masks and an MMSE, a data set to train on")
