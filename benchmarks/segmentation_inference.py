@@ -97,7 +97,7 @@ def write_scan(path: Path, shape: tuple[int, int, int]) -> None:
 def medpipe_engine(network: nn.Module, device: str) -> Callable[[Path, Path, Clock], None]:
     from medpipe.inference.preprocess import prepare
     from medpipe.inference.slabs import slab_axis
-    from medpipe.inference.tiling import Tiling, slabs_of_logits
+    from medpipe.inference.tiling import TileForward, Tiling, slabs_of_logits
     from medpipe.io.nifti import write_label_map
 
     low, high = WINDOW_HU
@@ -117,7 +117,7 @@ def medpipe_engine(network: nn.Module, device: str) -> Callable[[Path, Path, Clo
 
         def timed() -> Iterator[object]:
             nonlocal waiting
-            slabs = slabs_of_logits(network, prepared.images, tiling, axis=axis)
+            slabs = slabs_of_logits(TileForward(network, tiling), prepared.images, axis=axis)
             while True:
                 begun = time.perf_counter()
                 slab = next(slabs, None)

@@ -20,7 +20,7 @@ class TableColumns:
     Attributes:
         id: Case ids.
         images: Paths by channel name.
-        mask: Paths of label maps; None where the table has none.
+        mask: Paths of label maps, empty cells for cases without; None where the table has no masks.
         patient: Whose case it is; None states that this is unknown, so that splits go by case.
         numbers: Columns whose cells are numbers or empty.
     """
@@ -76,10 +76,15 @@ def _case(row: Row, columns: TableColumns, folder: Path, allow_outside: bool) ->
     return SegmentationCase(
         id=_filled(columns.id, row),
         images={channel: path_of(pattern) for channel, pattern in columns.images.items()},
-        mask=path_of(columns.mask) if columns.mask else None,
+        mask=path_of(columns.mask) if columns.mask and _is_filled(columns.mask, row) else None,
         patient=_filled(columns.patient, row) if columns.patient else "",
         facts=dict(_facts(row, columns.numbers)),
     )
+
+
+def _is_filled(pattern: str, row: Row) -> bool:
+    """Whether a column's cell is filled; patterns have none of their own."""
+    return pattern not in row.cells or bool(row.cells[pattern])
 
 
 def _filled(pattern: str, row: Row) -> str:

@@ -1,6 +1,7 @@
 """Patches for training: a data set whose items depend on seed, epoch and number alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from medpipe.data.shared_cache import SharedCache
 
 _ORDER_STREAM: Final = 0
 _PATCH_STREAM: Final = 1
+_NO_SCORES: Final = torch.zeros(0)
 
 
 class PatchKey(NamedTuple):
@@ -36,6 +38,8 @@ class Patch(NamedTuple):
         start: ``(3,)`` int64: first voxel in the volume, negative where padded.
         seed: For whatever is random from here on, below 2**32.
         case_id: Where it comes from.
+        has_mask: Whether the label map is the truth; without a mask it is all background.
+        scores: ``(S,)`` float32, NaN where unknown.
     """
 
     image: torch.Tensor
@@ -44,6 +48,8 @@ class Patch(NamedTuple):
     start: torch.Tensor
     seed: int
     case_id: str
+    has_mask: bool = True
+    scores: torch.Tensor = _NO_SCORES
 
 
 class _Decoded(NamedTuple):
@@ -69,6 +75,7 @@ class PatchDataset(Dataset[Patch]):
         num_patches: Patches an epoch.
         seed: Of everything that is drawn here.
         transform: Changes a patch, by its ``seed`` where it is random.
+        scores: ``(S,)`` of each case by its id; empty where there are none to learn.
         cache_bytes: Budget for decoded cases, shared by all workers; 0 for none.
 
     Raises:
@@ -85,6 +92,7 @@ class PatchDataset(Dataset[Patch]):
         num_patches: int,
         seed: int,
         transform: Callable[[Patch], Patch] | None = None,
+        scores: Mapping[str, torch.Tensor] = MappingProxyType({}),
         cache_bytes: int = 0,
     ) -> None:
         if not cases:
@@ -103,6 +111,7 @@ class PatchDataset(Dataset[Patch]):
         self._num_patches = num_patches
         self._seed = seed
         self._transform = transform
+        self._scores = dict(scores)
         self._cache = SharedCache(len(cases), cache_bytes) if cache_bytes else None
 
     def __len__(self) -> int:
@@ -111,7 +120,7 @@ class PatchDataset(Dataset[Patch]):
     def __getitem__(self, key: PatchKey) -> Patch:
         count = key.epoch * self._num_patches + key.number
         position = self._position(count)
-        decoded = self._decoded(position)
+        case, decoded = self._cases[position], self._decoded(position)
         rng = np.random.default_rng((self._seed, _PATCH_STREAM, count))
         i, j, k = decoded.label_map.shape
         start = draw_start((i, j, k), self._sampling, decoded.voxels, rng)
@@ -121,7 +130,9 @@ class PatchDataset(Dataset[Patch]):
             spacing_mm=torch.tensor(decoded.spacing_mm, dtype=torch.float32),
             start=torch.tensor(start),
             seed=int(rng.integers(1 << 32)),
-            case_id=self._cases[position].id,
+            case_id=case.id,
+            has_mask=case.mask is not None,
+            scores=self._scores.get(case.id, _NO_SCORES),
         )
         return self._transform(patch) if self._transform else patch
 

@@ -17,7 +17,7 @@ from medpipe.inference.memory import MemoryStep, fit_memory
 from medpipe.inference.prepared import Prepared
 from medpipe.inference.preprocess import prepare
 from medpipe.inference.slabs import slab_axis
-from medpipe.inference.tiling import Tiling, slabs_of_logits
+from medpipe.inference.tiling import TileForward, Tiling, slabs_of_logits
 from medpipe.tasks.objects import keep_largest_object
 
 if TYPE_CHECKING:
@@ -35,11 +35,14 @@ class Segmentation(NamedTuple):
         memory_step: How much memory there was; another step than FULL must be flagged.
         view_counts: ``(1 + copies, num_classes)`` voxels that each prediction alone gives to each label,
             background first, the image's own first; None where no views were predicted.
+        scores: ``(N,)`` numbers of the score head for :class:`medpipe.tasks.scores.ScoreTask`, the mean over
+            tiles and views; None where the network has none.
     """
 
     labels: npt.NDArray[np.uint8]
-    memory_step: MemoryStep
+    memory_step: MemoryStep = MemoryStep.FULL
     view_counts: npt.NDArray[np.int64] | None = None
+    scores: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +77,11 @@ class Segmenter:
             StageError: Memory does not suffice (``E_MEMORY``).
         """
 
-        def work(step: MemoryStep) -> npt.NDArray[np.uint8]:
-            return self.at(step)._labels(volumes, side)
+        def work(step: MemoryStep) -> Segmentation:
+            return self.at(step)._segment(volumes, side)
 
-        labels, step = fit_memory(work, self.device)
-        return Segmentation(labels, step)
+        found, step = fit_memory(work, self.device)
+        return found._replace(memory_step=step)
 
     def at(self, step: MemoryStep) -> "Segmenter":
         """Return a segmenter that needs less memory of its device."""
@@ -99,12 +102,14 @@ class Segmenter:
         device = self.image_device or self.device
         return prepare(volumes, self.preprocessing, device=device, side=side, keep_hu=keep_hu)
 
-    def _labels(self, volumes: Mapping[str, Volume], side: Laterality | None) -> npt.NDArray[np.uint8]:
+    def _segment(self, volumes: Mapping[str, Volume], side: Laterality | None) -> Segmentation:
         prepared = self.prepare(volumes, side=side)
         p, q, r = prepared.images.shape[1:]
         axis = slab_axis((p, q, r), self.tiling.patch_shape)
-        slabs = slabs_of_logits(self.network, prepared.images, self.tiling, axis=axis)
-        return self.cleaned(prepared.restore_slabs(slabs, axis=axis).numpy())
+        forward = TileForward(self.network, self.tiling)
+        slabs = slabs_of_logits(forward, prepared.images, axis=axis)
+        labels = self.cleaned(prepared.restore_slabs(slabs, axis=axis).numpy())
+        return Segmentation(labels, scores=forward.scores)
 
     def cleaned(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return a label map without what counts as an error."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from medpipe.core.preprocessing import Shape3
-from medpipe.inference.slabs import Forward, Slab, predict_slabs
+from medpipe.inference.slabs import Slab, predict_slabs
 
 
 @dataclass(frozen=True)
@@ -30,50 +30,73 @@ class Tiling:
     mirror_axes: tuple[int, ...] = ()
 
 
-def predict_logits(network: nn.Module, images: torch.Tensor, tiling: Tiling) -> torch.Tensor:
+class TileForward:
+    """A network in evaluation mode, as it predicts the tiles of one image.
+
+    Args:
+        network: May lie on another device than the tiles.
+        tiling: How the image is cut.
+    """
+
+    def __init__(self, network: nn.Module, tiling: Tiling) -> None:
+        self.tiling = tiling
+        self._network = network.eval()
+        axes = [axis + 2 for axis in tiling.mirror_axes]
+        self._flips = [chosen for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
+        self._scores: list[torch.Tensor] = []
+
+    @property
+    def scores(self) -> torch.Tensor | None:
+        """Mean of the score head's numbers over all tiles so far, ``(N,)`` float32 on the CPU.
+
+        None before the first tile, and for networks without a score head.
+        """
+        return torch.cat(self._scores).mean(dim=0) if self._scores else None
+
+    @torch.inference_mode()
+    def __call__(self, patches: torch.Tensor) -> torch.Tensor:
+        """Return float32 logits of patches ``(B, C, P, Q, R)``, on their device."""
+        weights = next(self._network.parameters(), patches)
+        inputs = patches.to(weights.device, weights.dtype)
+        # Validation may run where autocast is on for training.
+        with torch.autocast(weights.device.type, enabled=False):
+            total = self._logits(inputs)
+            for axes in self._flips[1:]:
+                total += self._logits(inputs.flip(axes)).flip(axes)
+        return total.div_(len(self._flips)).to(patches.device)
+
+    def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        output = self._network(inputs)
+        if output.scores is not None:
+            self._scores.append(output.scores.float().cpu())
+        logits: torch.Tensor = output.logits.float()
+        return logits
+
+
+def predict_logits(forward: TileForward, images: torch.Tensor) -> torch.Tensor:
     """Return ``(num_classes, P, Q, R)`` float32 logits of ``(C, P, Q, R)`` images, on their device.
 
     For where all logits are wanted at once; :func:`slabs_of_logits` needs less memory.
     """
     parts: list[torch.Tensor] = []
     done = 0
-    for slab in slabs_of_logits(network, images, tiling, axis=0):
+    for slab in slabs_of_logits(forward, images, axis=0):
         parts.append(slab.logits[:, done - slab.first :].clone())
         done = slab.first + slab.logits.shape[1]
     return torch.cat(parts, dim=1)
 
 
-def slabs_of_logits(network: nn.Module, images: torch.Tensor, tiling: Tiling, *, axis: int) -> Iterator[Slab]:
+def slabs_of_logits(forward: TileForward, images: torch.Tensor, *, axis: int) -> Iterator[Slab]:
     """Return float32 logits of ``(C, P, Q, R)`` images along an axis; see :mod:`medpipe.inference.slabs`.
 
     The network may lie on another device than the images, where the logits are wanted. Patches are
-    weighted by a Gaussian, as borders of a patch see less of the image. The network is put into
-    evaluation mode.
+    weighted by a Gaussian, as borders of a patch see less of the image.
     """
-    network.eval()
     return predict_slabs(
-        _forward_of(network, tiling.mirror_axes),
+        forward,
         images,
-        tiling.patch_shape,
-        overlap=tiling.overlap,
-        batch_size=tiling.batch_size,
+        forward.tiling.patch_shape,
+        overlap=forward.tiling.overlap,
+        batch_size=forward.tiling.batch_size,
         axis=axis,
     )
-
-
-def _forward_of(network: nn.Module, mirror_axes: tuple[int, ...]) -> Forward:
-    counts = range(len(mirror_axes) + 1)
-    flips = [axes for count in counts for axes in combinations([axis + 2 for axis in mirror_axes], count)]
-
-    @torch.inference_mode()
-    def forward(patches: torch.Tensor) -> torch.Tensor:
-        weights = next(network.parameters(), patches)
-        inputs = patches.to(weights.device, weights.dtype)
-        # Validation may run where autocast is on for training.
-        with torch.autocast(weights.device.type, enabled=False):
-            total: torch.Tensor = network(inputs).logits.float()
-            for axes in flips[1:]:
-                total += network(inputs.flip(axes)).logits.flip(axes).float()
-        return total.div_(len(flips)).to(patches.device)
-
-    return forward

@@ -17,7 +17,7 @@ from medpipe.inference.normalise import apply_windows
 from medpipe.inference.prepared import Prepared
 from medpipe.inference.preprocess import pad_to
 from medpipe.inference.segmenter import Segmentation, Segmenter
-from medpipe.inference.tiling import predict_logits
+from medpipe.inference.tiling import TileForward, predict_logits
 from medpipe.transforms.augment import Sample
 from medpipe.transforms.recipe import Recipe
 from medpipe.transforms.views import move
@@ -50,11 +50,11 @@ def segment_views(
         StageError: Memory does not suffice (``E_MEMORY``).
     """
 
-    def work(step: MemoryStep) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    def work(step: MemoryStep) -> Segmentation:
         return _merged(segmenter.at(step), volumes, recipe, copies=copies, seed=seed, side=side)
 
-    (labels, counts), step = fit_memory(work, segmenter.device)
-    return Segmentation(labels, step, counts)
+    merged, step = fit_memory(work, segmenter.device)
+    return merged._replace(memory_step=step)
 
 
 @torch.inference_mode()
@@ -66,30 +66,34 @@ def _merged(
     copies: int,
     seed: int,
     side: Laterality | None,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return the labels of the mean of all probabilities, and the voxels of each prediction alone."""
+) -> Segmentation:
+    """Return the labels of the mean of all probabilities, voxels of each prediction alone, mean scores."""
     prepared = segmenter.prepare(volumes, side=side, keep_hu=True)
     image = prepared.inner(prepared.images)
     sample = Sample(image, prepared.spacing_mm, orientation=segmenter.preprocessing.orientation)
-    own = _probabilities(segmenter, prepared, image)
+    forward = TileForward(segmenter.network, segmenter.tiling)
+    own = _probabilities(forward, segmenter, prepared, image)
     # Where a view shows nothing its probabilities are 0: the sum is weighted by what each view shows. The sum
     # of the weights is the same for all classes of a voxel, so it need not be divided by to find the highest.
     total = own.clone()
     counts = [_count(segmenter, prepared, own)]
     for number in range(copies):
         view = move(sample, recipe, number=number, seed=seed)
-        seen = view.inverse(_probabilities(segmenter, prepared, view.image))
+        seen = view.inverse(_probabilities(forward, segmenter, prepared, view.image))
         total += seen
         # What has left the view counts as the image's own prediction has it: nothing shrinks by being cut.
         counts.append(_count(segmenter, prepared, seen + (1 - view.inverse.weight(own.device)) * own))
-    return _labels(segmenter, prepared, total), np.stack(counts)
+    labels = _labels(segmenter, prepared, total)
+    return Segmentation(labels, view_counts=np.stack(counts), scores=forward.scores)
 
 
-def _probabilities(segmenter: Segmenter, prepared: Prepared, image: torch.Tensor) -> torch.Tensor:
+def _probabilities(
+    forward: TileForward, segmenter: Segmenter, prepared: Prepared, image: torch.Tensor
+) -> torch.Tensor:
     """Return class probabilities ``(num_classes, P, Q, R)`` of an image without padding."""
     windowed = apply_windows(image, segmenter.preprocessing)
     padded, _ = pad_to(windowed, prepared.images.shape[1:])
-    logits = predict_logits(segmenter.network, padded, segmenter.tiling)
+    logits = predict_logits(forward, padded)
     return prepared.inner(logits).softmax(dim=0)
 
 

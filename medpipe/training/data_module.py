@@ -1,10 +1,11 @@
 """The data of one training: patches to learn from and whole cases to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import lightning
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medpipe.data.cases import SegmentationCase
@@ -12,6 +13,7 @@ from medpipe.data.patch_dataset import PatchDataset, PatchSampler
 from medpipe.data.patches import PatchSampling
 from medpipe.training.patches import PatchFinish, PreparedReader, WholeCase, collate_patches
 from medpipe.training.recipe import TrainingRecipe
+from medpipe.training.score_values import score_values
 from medpipe.transforms.recipe import read_recipe as read_augmentation
 
 
@@ -37,7 +39,8 @@ class SegmentationData(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self._recipe = recipe
-        self._reader = PreparedReader(recipe.preprocessing, frozenset(label.value for label in recipe.labels))
+        self._reader = case_reader(recipe)
+        self._scores = score_values(recipe.scores, (*train, *validation))
         self._train = train
         self._validation = validation
         self._workers = workers
@@ -58,6 +61,7 @@ class SegmentationData(lightning.LightningDataModule):
             num_patches=count,
             seed=schedule.seed,
             transform=PatchFinish(preprocessing, augmentation),
+            scores=self._scores,
             cache_bytes=self._cache_bytes,
         )
         return DataLoader(
@@ -71,17 +75,27 @@ class SegmentationData(lightning.LightningDataModule):
 
     def val_dataloader(self) -> Any:
         """Return whole cases, one at a time; each process sees all, so that all agree on the best."""
-        return DataLoader(_WholeCases(self._validation, self._reader), batch_size=None)
+        return DataLoader(_WholeCases(self._validation, self._reader, self._scores), batch_size=None)
 
 
 class _WholeCases(Dataset[WholeCase]):
-    def __init__(self, cases: Sequence[SegmentationCase], reader: PreparedReader) -> None:
+    def __init__(
+        self, cases: Sequence[SegmentationCase], reader: PreparedReader, scores: Mapping[str, torch.Tensor]
+    ) -> None:
         self._cases = cases
         self._reader = reader
+        self._scores = scores
 
     def __len__(self) -> int:
         return len(self._cases)
 
     def __getitem__(self, index: int) -> WholeCase:
-        image, label_map, _ = self._reader(self._cases[index])
-        return WholeCase(image, label_map)
+        case = self._cases[index]
+        image, label_map, _ = self._reader(case)
+        return WholeCase(image, None if case.mask is None else label_map, self._scores[case.id])
+
+
+def case_reader(recipe: TrainingRecipe) -> PreparedReader:
+    """Return what reads the cases of a recipe; they may lack masks where there are scores to learn."""
+    labels = frozenset(label.value for label in recipe.labels)
+    return PreparedReader(recipe.preprocessing, labels, needs_mask=not recipe.scores)

@@ -23,6 +23,7 @@ from medpipe.training.curves import draw_curves
 from medpipe.training.data_module import SegmentationData
 from medpipe.training.module import SegmentationModule
 from medpipe.training.recipe import ScheduleRecipe, TrainingRecipe
+from medpipe.training.score_values import fit_scores, score_values
 
 Progress = Callable[[str, int, int], None]
 
@@ -69,6 +70,7 @@ def network_arguments(recipe: TrainingRecipe) -> dict[str, Any]:
         "in_channels": len(recipe.preprocessing.channels),
         "num_classes": len(recipe.labels) + 1,
         "deep_supervision": recipe.deep_supervision,
+        **({"score_outputs": [score.num_outputs for score in recipe.scores]} if recipe.scores else {}),
         **recipe.network.arguments,
     }
 
@@ -109,7 +111,9 @@ def fit(
         # What Lightning warns of here is meant: small epochs, and a folder that is gone on with.
         warnings.filterwarnings("ignore", module=r"lightning\.")
         trainer.fit(
-            SegmentationModule(network, recipe),
+            SegmentationModule(
+                network, recipe, fit_scores(recipe.scores, score_values(recipe.scores, train))
+            ),
             datamodule=data,
             ckpt_path=str(last) if last.exists() else None,
         )
@@ -224,7 +228,7 @@ class _Course(Callback):
             self._progress("train", trainer.global_step, self._schedule.steps)
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._write(trainer, "dice")
+        self._write(trainer, "dice", "error")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._write(trainer, "loss")
@@ -233,9 +237,9 @@ class _Course(Callback):
         if trainer.is_global_zero and self._log.path.exists():
             draw_curves(self._log, self._picture)
 
-    def _write(self, trainer: lightning.Trainer, kind: str) -> None:
+    def _write(self, trainer: lightning.Trainer, *kinds: str) -> None:
         metrics = {
-            name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith(kind)
+            name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith(kinds)
         }
         if trainer.is_global_zero:
             self._log.append(trainer.global_step, metrics)

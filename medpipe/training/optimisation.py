@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from math import cos, pi
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -15,18 +15,30 @@ _MOMENTUM: Final = 0.99
 
 
 def build_optimiser(
-    parameters: Iterable[torch.nn.Parameter], recipe: OptimiserRecipe
+    parameters: Iterable[torch.nn.Parameter],
+    recipe: OptimiserRecipe,
+    *,
+    undecayed: Iterable[torch.nn.Parameter] = (),
 ) -> torch.optim.Optimizer:
-    """Return the optimiser of a recipe."""
+    """Return the optimiser of a recipe.
+
+    Args:
+        parameters: Of the network.
+        recipe: Which optimiser.
+        undecayed: Further parameters, whose size means something: no weight decay.
+    """
+    groups: list[dict[str, Any]] = [{"params": list(parameters)}]
+    if others := list(undecayed):
+        groups.append({"params": others, "weight_decay": 0.0})
     if recipe.name == "sgd":
         return torch.optim.SGD(
-            parameters,
+            groups,
             lr=recipe.learning_rate,
             momentum=_MOMENTUM,
             nesterov=True,
             weight_decay=recipe.weight_decay,
         )
-    return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
 
 def build_schedule(optimiser: torch.optim.Optimizer, recipe: OptimiserRecipe, *, steps: int) -> LambdaLR:

@@ -24,10 +24,14 @@ class PatchBatch(NamedTuple):
     Attributes:
         images: ``(B, C, P, Q, R)`` float32.
         label_map: ``(B, P, Q, R)`` uint8.
+        has_mask: ``(B,)`` bool: whether a case's label map is its truth.
+        scores: ``(B, S)`` float32, NaN where unknown.
     """
 
     images: torch.Tensor
     label_map: torch.Tensor
+    has_mask: torch.Tensor
+    scores: torch.Tensor
 
 
 class WholeCase(NamedTuple):
@@ -35,11 +39,13 @@ class WholeCase(NamedTuple):
 
     Attributes:
         images: ``(C, P, Q, R)`` float32.
-        label_map: ``(P, Q, R)`` uint8.
+        label_map: ``(P, Q, R)`` uint8; None where the case has no mask.
+        scores: ``(S,)`` float32, NaN where unknown.
     """
 
     images: torch.Tensor
-    label_map: torch.Tensor
+    label_map: torch.Tensor | None
+    scores: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,13 @@ class PreparedReader:
     Attributes:
         preprocessing: What the network expects.
         known_labels: Label values that may occur.
+        needs_mask: Whether cases without a mask are refused; otherwise they are all background.
         keep_hu: Whether windowed channels stay in Hounsfield units, as augmentation expects them.
     """
 
     preprocessing: Preprocessing
     known_labels: Collection[int]
+    needs_mask: bool = True
     keep_hu: bool = False
 
     def __call__(self, case: SegmentationCase) -> LabelledImage:
@@ -64,14 +72,17 @@ class PreparedReader:
             SettingsError: The case has no mask.
         """
         files = read_case(case, known_labels=self.known_labels)
-        if files.label_map is None:
+        if files.label_map is None and self.needs_mask:
             raise SettingsError(
                 Code.E_DATASET,
                 f"Case {case.id} has no mask, so nothing can be learned from it",
                 fix="Add its mask, or leave it out of the split.",
             )
         prepared = prepare(files.volumes, self.preprocessing, keep_hu=self.keep_hu)
-        label_map = prepare_labels(prepared, torch.from_numpy(files.label_map))
+        if files.label_map is None:
+            label_map = torch.zeros(prepared.images.shape[1:], dtype=torch.uint8)
+        else:
+            label_map = prepare_labels(prepared, torch.from_numpy(files.label_map))
         spacing = prepared.spacing_mm
         return LabelledImage(prepared.images, label_map, spacing)
 
@@ -105,4 +116,6 @@ def collate_patches(patches: list[Patch]) -> PatchBatch:
     return PatchBatch(
         torch.stack([patch.image for patch in patches]),
         torch.stack([patch.label_map for patch in patches]),
+        torch.tensor([patch.has_mask for patch in patches]),
+        torch.stack([patch.scores for patch in patches]),
     )

@@ -1,12 +1,13 @@
 """Training recipes: YAML that is data, the same rules as pipeline files."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medpipe.core.labels import Labels
 from medpipe.core.preprocessing import Preprocessing
+from medpipe.core.scores import Scores
 from medpipe.core.settings import SettingsFile, parse_settings, read_settings, validate_settings
 
 
@@ -81,6 +82,22 @@ class ScheduleRecipe(_Part):
     seed: int = 0
 
 
+MASKS: Final = "masks"
+"""Name of the loss of masks; those of scores are named as the scores."""
+
+
+class LossRecipe(_Part):
+    """How much each loss counts, where a network learns masks and scores.
+
+    Attributes:
+        weighting: ``"fixed"``, or ``"learned"``: see :class:`medpipe.training.loss_weights.LossWeights`.
+        weights: By ``masks`` or the name of a score; 1 for the others.
+    """
+
+    weighting: Literal["fixed", "learned"] = "fixed"
+    weights: dict[str, Annotated[float, Field(gt=0.0)]] = Field(default_factory=dict)
+
+
 class TrainingRecipe(_Part):
     """Content of a training recipe.
 
@@ -88,23 +105,39 @@ class TrainingRecipe(_Part):
         name: Name of the model that comes out.
         task: ``"segmentation"``.
         labels: Classes beside the background.
+        scores: Numbers that are learned beside them, from columns of the data set's table.
         preprocessing: What is done to images before the network, in training and use alike.
         network: What is trained.
         sampling: How patches are drawn.
         optimiser: How weights change.
         schedule: How long.
         deep_supervision: Whether coarser outputs are trained too.
+        loss: How much each loss counts.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     task: Literal["segmentation"] = "segmentation"
     labels: Labels = Field(min_length=1)
+    scores: Scores = ()
     preprocessing: Preprocessing
     network: NetworkRecipe = NetworkRecipe()
     sampling: SamplingRecipe = SamplingRecipe()
     optimiser: OptimiserRecipe = OptimiserRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
     deep_supervision: bool = True
+    loss: LossRecipe = LossRecipe()
+
+    @model_validator(mode="after")
+    def _weights_name_losses(self) -> Self:
+        unknown = sorted(self.loss.weights.keys() - set(self.loss_names))
+        if unknown:
+            raise ValueError(f"loss.weights names {unknown[0]!r}, but the losses are {self.loss_names}")
+        return self
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Names of all losses."""
+        return MASKS, *(score.name for score in self.scores)
 
 
 def read_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> TrainingRecipe:

@@ -11,7 +11,7 @@ from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.inference.preprocess import prepare
 from medpipe.inference.segmenter import Segmenter
-from medpipe.inference.tiling import Tiling, predict_logits
+from medpipe.inference.tiling import TileForward, Tiling, predict_logits
 from medpipe.models.registry import build_network
 
 SHAPE = (40, 48, 44)
@@ -45,7 +45,7 @@ def test_labels_are_those_of_logits_at_full_size(
     tiling = Tiling(spec.patch_shape, batch_size=3)
     found = Segmenter(network, spec, tiling).segment({"image": volume()}).labels
     prepared = prepare({"image": volume()}, spec)
-    logits = prepared.inner(predict_logits(network, prepared.images, tiling))
+    logits = prepared.inner(predict_logits(TileForward(network, tiling), prepared.images))
     wide = functional.interpolate(
         logits[None].double(), size=prepared.oriented_shape, mode="trilinear", align_corners=False
     )[0]
@@ -62,7 +62,7 @@ def test_logits_agree_with_monai_where_its_tiles_are_ours(network: torch.nn.Modu
     inferer = SlidingWindowInferer((16, 24, 16), overlap=0.5, mode="gaussian", padding_mode="constant")
     with torch.inference_mode():
         theirs = inferer(images[None], lambda patches: network(patches).logits)[0]
-    ours = predict_logits(network, images, Tiling((16, 24, 16)))
+    ours = predict_logits(TileForward(network, Tiling((16, 24, 16))), images)
     # MONAI lifts the weights along a patch's rim to one value, so that tiles count alike at the image's rim.
     inside = (slice(None), slice(4, 28), slice(6, 42), slice(4, 36))
     ours, theirs = ours[inside], theirs[inside]
@@ -73,6 +73,8 @@ def test_mirrored_predictions_are_averaged(network: torch.nn.Module) -> None:
     images = torch.randn(1, 16, 24, 16, generator=torch.Generator().manual_seed(6))
     plain = Tiling((16, 24, 16))
     flips = [(), (1,), (3,), (1, 3)]
-    expected = sum(predict_logits(network, images.flip(axes), plain).flip(axes) for axes in flips) / 4
-    mirrored = predict_logits(network, images, Tiling((16, 24, 16), mirror_axes=(0, 2)))
+    expected = (
+        sum(predict_logits(TileForward(network, plain), images.flip(axes)).flip(axes) for axes in flips) / 4
+    )
+    mirrored = predict_logits(TileForward(network, Tiling((16, 24, 16), mirror_axes=(0, 2))), images)
     torch.testing.assert_close(mirrored, expected, rtol=1e-4, atol=1e-5)

@@ -15,10 +15,12 @@ class UNetOutput(NamedTuple):
         logits: ``(B, num_classes, I, J[, K])``; class 0 is background.
         deep: Logits of coarser levels, finer ones first, for deep supervision. With ``step = 2**(n + 1)``
             those at ``n`` have axes of ``ceil(size / step)``; their voxel ``i`` lies on voxel ``step * i``.
+        scores: ``(B, sum(score_outputs))``; None where the network has no score head.
     """
 
     logits: Tensor
     deep: tuple[Tensor, ...] = ()
+    scores: Tensor | None = None
 
 
 class MaskHead(nn.Module):

@@ -1,4 +1,4 @@
-"""The U-Net: encoder, decoder, mask head."""
+"""The U-Net: encoder, decoder, mask head, and a score head on the bottom."""
 
 from torch import Tensor, nn
 
@@ -8,14 +8,15 @@ from medpipe.models.layers import DIMS, initialise
 from medpipe.models.unet.decoder import Decoder
 from medpipe.models.unet.encoder import Encoder
 from medpipe.models.unet.heads import MaskHead, UNetOutput
+from medpipe.models.unet.score_head import ACTIVATIONS, ScoreHead
 
 
 class UNet(nn.Module):
     """A U-Net of nnU-Net's plain design; takes images of any size, odd ones too.
 
     Instance norm, leaky ReLU, strided convolutions down, transposed ones up. With the default channels it
-    has 1.4 million parameters in 3-D, as many as MONAI's DynUNet. Other heads go beside ``mask_head``:
-    ``encoder(images)[-1]`` are the features at the bottom.
+    has 1.4 million parameters in 3-D, as many as MONAI's DynUNet. The mask head reads the decoder, the score
+    head the bottom of the encoder.
 
     Args:
         in_channels: Channels of the images.
@@ -25,6 +26,11 @@ class UNet(nn.Module):
         residual: Whether the encoder's blocks have shortcuts.
         dims: Spatial axes, 2 or 3.
         deep_supervision: Whether the decoder's coarser levels give logits too.
+        score_outputs: Numbers of each score, see :class:`medpipe.models.unet.score_head.ScoreHead`; empty for
+            no score head.
+        score_hidden: Width of each of its dense layers.
+        score_activation: Between them: ``"leaky_relu"``, ``"relu"``, ``"gelu"`` or ``"tanh"``.
+        score_dropout: Share of values that it drops while training.
 
     Raises:
         SettingsError: An argument is out of range; it is named.
@@ -44,12 +50,27 @@ class UNet(nn.Module):
         residual: bool = False,
         dims: int = 3,
         deep_supervision: bool = False,
+        score_outputs: tuple[int, ...] = (),
+        score_hidden: tuple[int, ...] = (64,),
+        score_activation: str = "leaky_relu",
+        score_dropout: float = 0.2,
     ) -> None:
         _check("in_channels", in_channels, holds=in_channels >= 1, expected="at least 1")
         _check("num_classes", num_classes, holds=num_classes >= 2, expected="at least 2, background included")
         _check("channels", channels, holds=len(channels) >= 2 and min(channels) >= 1, expected="two or more")
         _check("convs_per_level", convs_per_level, holds=convs_per_level >= 1, expected="at least 1")
         _check("dims", dims, holds=dims in DIMS, expected="2 or 3")
+        _check(
+            "score_outputs", score_outputs, holds=min(score_outputs, default=1) >= 1, expected="at least 1"
+        )
+        _check("score_hidden", score_hidden, holds=min(score_hidden, default=1) >= 1, expected="at least 1")
+        _check(
+            "score_activation",
+            score_activation,
+            holds=score_activation in ACTIVATIONS,
+            expected=" or ".join(ACTIVATIONS),
+        )
+        _check("score_dropout", score_dropout, holds=0 <= score_dropout < 1, expected="in [0, 1)")
         super().__init__()
         self._in_channels = in_channels
         self._dims = dims
@@ -60,6 +81,15 @@ class UNet(nn.Module):
         self.decoder = Decoder(channels, dims=dims, convs_per_level=convs_per_level)
         supervised = channels[:-1] if deep_supervision else channels[:1]
         self.mask_head = MaskHead(supervised, num_classes, dims=dims)
+        self.score_head: ScoreHead | None = None
+        if score_outputs:
+            self.score_head = ScoreHead(
+                channels[-1],
+                score_outputs,
+                hidden=score_hidden,
+                activation=score_activation,
+                dropout=score_dropout,
+            )
         self.apply(initialise)
 
     def forward(self, images: Tensor) -> UNetOutput:
@@ -69,14 +99,17 @@ class UNet(nn.Module):
             images: ``(B, in_channels, I, J[, K])`` float, preprocessed as the package states.
 
         Returns:
-            Logits on the grid of the images; the same in training and evaluation.
+            Logits on the grid of the images, and scores where there is a score head.
 
         Raises:
             ShapeError: Channels or axes differ, or the images are so small that the bottom is one voxel.
         """
         self._check_images(images)
-        output: UNetOutput = self.mask_head(self.decoder(self.encoder(images)))
-        return output
+        features = self.encoder(images)
+        output: UNetOutput = self.mask_head(self.decoder(features))
+        if self.score_head is None:
+            return output
+        return output._replace(scores=self.score_head(features[-1]))
 
     def _check_images(self, images: Tensor) -> None:
         if images.ndim != self._dims + 2 or images.shape[1] != self._in_channels:
