@@ -64,6 +64,7 @@ def info(package: Name, as_json: opt.AsJson = False) -> None:
         ("folder", str(found.path)),
         ("task", manifest.task),
         ("labels", ", ".join(f"{label.value} {label.code.meaning}" for label in manifest.labels)),
+        ("scores", ", ".join(item.score.code.meaning for item in manifest.scores) or "none"),
         ("input", ", ".join(f"{item.name} ({item.modality})" for item in manifest.preprocessing.channels)),
         ("network", f"{manifest.network.name}, {manifest.weights.num_parameters:,} parameters"),
         ("files", ", ".join(f"{name} {_size(size)}" for name, size in found.file_sizes.items())),

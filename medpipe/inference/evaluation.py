@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
@@ -28,11 +29,13 @@ class CaseScore:
 
     Attributes:
         case_id: The case.
-        structures: Score of each structure by name.
+        structures: Score of each structure by name; empty for a case without a mask.
+        outputs: What the score head gave, see :class:`medpipe.inference.segmenter.Segmentation`.
     """
 
     case_id: str
     structures: dict[str, StructureScore]
+    outputs: torch.Tensor | None = None
 
     @property
     def mean_dice(self) -> float:
@@ -42,12 +45,13 @@ class CaseScore:
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """A metric of one structure over all cases.
+    """A metric of one structure or score over all cases.
 
     Attributes:
         structure: Its name.
-        metric: ``"dice"``, ``"hausdorff95_mm"`` or ``"volume_error_percent"``.
-        mean: Over cases where it is finite.
+        metric: ``"dice"``, ``"hausdorff95_mm"`` or ``"volume_error_percent"``; of a score those of
+            :class:`medpipe.metrics.agreement.Agreement`.
+        mean: Over cases where it is finite; correlations and scatter are of all cases together.
         interval: 95 % bootstrap interval of the mean over cases.
         num_cases: Cases that it is over.
     """
@@ -71,7 +75,7 @@ def score_cases(
     Args:
         segmenter: What is evaluated.
         task: Its labels.
-        cases: Cases with masks.
+        cases: Cases with masks; where the network has a score head, masks may be missing.
         on_case: Called with score, files and prediction of each case.
 
     Raises:
@@ -82,24 +86,28 @@ def score_cases(
     scores = []
     for case in cases:
         files = read_case(case, known_labels=known)
-        if files.label_map is None:
+        found = segmenter.segment(files.volumes)
+        if files.label_map is None and found.scores is None:
             raise SettingsError(
                 Code.E_DATASET,
                 f"Case {case.id} has no mask to compare with",
                 fix="Leave it out of the split.",
             )
-        pred = segmenter.segment(files.volumes).labels
-        grid = next(iter(files.volumes.values())).grid
-        score = CaseScore(case.id, dict(task.score(pred, files.label_map, grid.spacing)))
+        structures: dict[str, StructureScore] = {}
+        if files.label_map is not None:
+            grid = next(iter(files.volumes.values())).grid
+            structures = dict(task.score(found.labels, files.label_map, grid.spacing))
+        score = CaseScore(case.id, structures, found.scores)
         scores.append(score)
         if on_case is not None:
-            on_case(score, files, pred)
+            on_case(score, files, found.labels)
     return tuple(scores)
 
 
 def summarise_scores(scores: Sequence[CaseScore], *, seed: int = 0) -> tuple[MetricSummary, ...]:
     """Return mean and interval of each metric and structure; infinite distances are counted out."""
     summaries = []
+    scores = [score for score in scores if score.structures]
     for structure in scores[0].structures if scores else ():
         for metric in ("dice", "hausdorff95_mm", "volume_error_percent"):
             values = np.array([getattr(score.structures[structure], metric) for score in scores], dtype=float)
@@ -112,12 +120,18 @@ def summarise_scores(scores: Sequence[CaseScore], *, seed: int = 0) -> tuple[Met
     return tuple(summaries)
 
 
+def worst_first(scores: Sequence[CaseScore]) -> list[CaseScore]:
+    """Return the cases that have a mask, by their mean Dice."""
+    with_masks = [score for score in scores if score.structures]
+    return sorted(with_masks, key=lambda score: (score.mean_dice, score.case_id))
+
+
 def scores_csv(scores: Sequence[CaseScore]) -> str:
-    """Return one row a case and structure, the worst case first."""
+    """Return one row a case and structure, the worst case first; cases without a mask have none."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["case", "structure", *_METRICS])
-    for score in sorted(scores, key=lambda item: (item.mean_dice, item.case_id)):
+    for score in worst_first(scores):
         for name, item in score.structures.items():
             writer.writerow([score.case_id, name, *(f"{getattr(item, metric):.6g}" for metric in _METRICS)])
     return buffer.getvalue()

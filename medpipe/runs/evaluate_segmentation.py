@@ -20,7 +20,9 @@ from medpipe.inference.evaluation import (
     score_cases,
     scores_csv,
     summarise_scores,
+    worst_first,
 )
+from medpipe.inference.score_evaluation import score_results, summarise_results, write_predictions
 from medpipe.inference.segmenter import Segmenter, load_segmenter
 from medpipe.io.atomic import write_bytes, write_text
 from medpipe.runs.folder.book import Progress
@@ -53,7 +55,7 @@ class EvaluationRequest:
 def evaluate_segmentation(
     request: EvaluationRequest, case_set: CaseSet, output: Path, *, progress: Progress | None = None
 ) -> tuple[MetricSummary, ...]:
-    """Score a package and write ``scores.csv``, ``figures.json`` and ``worst/``.
+    """Score a package and write ``scores.csv``, ``figures.json``, ``worst/`` and the scatter of scores.
 
     Args:
         request: What to evaluate.
@@ -80,11 +82,14 @@ def evaluate_segmentation(
 
     output.mkdir(parents=True, exist_ok=True)
     scores = score_cases(segmenter, task, cases, on_case=on_case)
-    figures = summarise_scores(scores)
+    results = score_results(scores, cases, package.manifest.scores)
+    figures = (*summarise_scores(scores), *summarise_results(results))
+    if package.manifest.scores:
+        write_predictions(output, package.manifest.scores, results)
     write_text(output / "scores.csv", scores_csv(scores))
     write_text(output / "figures.json", json.dumps(figure_rows(figures), indent=1) + "\n")
-    worst = sorted(scores, key=lambda score: (score.mean_dice, score.case_id))[:_NUM_WORST]
-    _draw_worst(segmenter, case_set.select([score.case_id for score in worst]), output / "worst")
+    worst = [score.case_id for score in worst_first(scores)[:_NUM_WORST]]
+    _draw_worst(segmenter, case_set.select(worst), output / "worst")
     return figures
 
 

@@ -9,6 +9,7 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.data.cases import CaseSet
 from medpipe.inference.evaluation import CaseScore, read_scores, summarise_scores
+from medpipe.inference.score_evaluation import PREDICTIONS, read_results, summarise_results
 from medpipe.training.fit import RECIPE
 from medpipe.training.packaging import Evidence
 from medpipe.training.recipe import TrainingRecipe, read_recipe
@@ -42,7 +43,12 @@ def pooled_evidence(folders: Sequence[Path], recipe: TrainingRecipe, case_set: C
         f"below with `--fold 1/{len(folders)}` and so on and `--set schedule.steps={steps}`, without "
         "`--validation` and `--figures-from`)."
     )
-    return Evidence(summarise_scores(scores), words)
+    figures = summarise_scores(scores)
+    if not recipe.scores:
+        return Evidence(figures, words)
+    results = [result for folder in folders for result in read_results(folder / PREDICTIONS)]
+    results.sort(key=lambda result: result.case_id)
+    return Evidence((*figures, *summarise_results(results)), words, tuple(results))
 
 
 def _fold_recipe(folder: Path, recipe: TrainingRecipe) -> TrainingRecipe:

@@ -1,9 +1,12 @@
 """Packaging: a finished training as a model package with its card."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medpipe.core.scores import FittedScore
 from medpipe.inference.evaluation import MetricSummary
+from medpipe.inference.score_evaluation import ScoreResult, with_intervals
 from medpipe.training.checkpoints import network_state
 from medpipe.training.fit import network_arguments
 from medpipe.training.recipe import TrainingRecipe
@@ -40,14 +43,22 @@ class Evidence:
     Attributes:
         figures: Results on cases that the scored network has not seen.
         protocol: How they were got, in a sentence or two.
+        results: Scores of those cases; empty where the network has none.
     """
 
     figures: tuple[MetricSummary, ...]
     protocol: str
+    results: tuple[ScoreResult, ...] = ()
 
 
 def package_training(
-    folder: Path, recipe: TrainingRecipe, checkpoint: Path, evidence: Evidence, facts: PackageFacts
+    folder: Path,
+    recipe: TrainingRecipe,
+    checkpoint: Path,
+    evidence: Evidence,
+    facts: PackageFacts,
+    *,
+    scores: Sequence[FittedScore] = (),
 ) -> Package:
     """Write the package of a training.
 
@@ -57,6 +68,7 @@ def package_training(
         checkpoint: Its weights.
         evidence: How good it is.
         facts: What only people know.
+        scores: The recipe's scores with their scales.
 
     Raises:
         SettingsError: The network is too large for a package.
@@ -66,11 +78,12 @@ def package_training(
     spec = PackageSpec(
         name=recipe.name,
         version=facts.version,
-        summary=f"Segments {', '.join(label.code.meaning.lower() for label in recipe.labels)}",
+        summary=_summary(recipe),
         task=recipe.task,
         network=NetworkSpec(name=recipe.network.name, arguments=arguments),
         preprocessing=recipe.preprocessing,
         labels=recipe.labels,
+        scores=with_intervals(scores, evidence.results),
         licence=facts.licence,
     )
     licence = (
@@ -81,6 +94,12 @@ def package_training(
     return write_package(
         folder / recipe.name, spec, network_state(checkpoint), card=card, licence=licence, replace=True
     )
+
+
+def _summary(recipe: TrainingRecipe) -> str:
+    structures = ", ".join(label.code.meaning.lower() for label in recipe.labels)
+    read = ", ".join(score.code.meaning for score in recipe.scores)
+    return f"Segments {structures}" + (f"; reads {read}" if read else "")
 
 
 def card_text(recipe: TrainingRecipe, evidence: Evidence, facts: PackageFacts) -> str:
@@ -109,7 +128,7 @@ def card_text(recipe: TrainingRecipe, evidence: Evidence, facts: PackageFacts) -
             "",
             f"{evidence.protocol} Means over cases, with 95 % bootstrap intervals:",
             "",
-            "| structure | metric | mean (95 % interval) | cases |",
+            f"| structure{' or score' if recipe.scores else ''} | metric | mean (95 % interval) | cases |",
             "|---|---|---|---|",
             *rows,
             "",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, SettingsError
+from medpipe.core.scores import FittedScore
 from medpipe.core.settings import parse_part
 from medpipe.data.bids_derivatives import read_bids
 from medpipe.data.case_table import read_table
@@ -14,6 +15,12 @@ from medpipe.data.decathlon import read_decathlon
 from medpipe.data.reading import find_faults
 from medpipe.data.splits import Split, SplitFile, k_folds, read_splits, split_cases, write_splits
 from medpipe.inference.evaluation import MetricSummary, score_cases, scores_csv, summarise_scores
+from medpipe.inference.score_evaluation import (
+    score_results,
+    summarise_results,
+    with_intervals,
+    write_predictions,
+)
 from medpipe.inference.segmenter import Segmenter
 from medpipe.inference.tiling import Tiling
 from medpipe.io.atomic import write_text
@@ -21,10 +28,11 @@ from medpipe.models.registry import build_network
 from medpipe.tasks.segmentation import SegmentationTask
 from medpipe.training.checkpoints import network_state
 from medpipe.training.cross_validation import SCORES, pooled_evidence
+from medpipe.training.data_module import case_reader
 from medpipe.training.fit import FitOptions, FitResult, fit, network_arguments
 from medpipe.training.packaging import Evidence, PackageFacts, package_training
-from medpipe.training.patches import PreparedReader
 from medpipe.training.recipe import TrainingRecipe
+from medpipe.training.score_values import fit_scores, score_values
 from medpipe.zoo.package import Package
 
 
@@ -107,16 +115,18 @@ def train_segmentation(
     split, rule = _split(case_set, folder / "splits.json", fold, validation, recipe.schedule.seed)
     train, held_out = case_set.select(split.train), case_set.select(split.validation)
     evidence = _evidence_of_folds(figures_from, recipe, case_set, held_out)
+    scores = fit_scores(recipe.scores, score_values(recipe.scores, train))
     _refuse_faults((*train, *held_out), recipe)
+    _refuse_no_masks(train)
     result = fit(recipe, train, held_out, folder, options)
     if held_out:
-        evidence = _evaluate(recipe, result.checkpoint, held_out, folder, options.device)
+        evidence = _evaluate(recipe, scores, result.checkpoint, held_out, folder, options.device)
     if evidence is None:
         return TrainingResult(result, (), None)
     learned = f"Trained on {len(train)}, {len(held_out)} kept for figures; split {rule}."
     words = f"{facts.data} {learned if held_out else 'Trained on all of them.'}"
     package = package_training(
-        folder / "package", recipe, result.checkpoint, evidence, replace(facts, data=words)
+        folder / "package", recipe, result.checkpoint, evidence, replace(facts, data=words), scores=scores
     )
     return TrainingResult(result, evidence.figures, package)
 
@@ -162,16 +172,31 @@ def _split(case_set: CaseSet, path: Path, fold: Fold, validation: float, seed: i
 
 def _refuse_faults(cases: Sequence[SegmentationCase], recipe: TrainingRecipe) -> None:
     """Read every case once before any step is made: a fault found after an hour costs an hour."""
-    reader = PreparedReader(recipe.preprocessing, frozenset(label.value for label in recipe.labels))
-    faults = find_faults(cases, reader)
+    score_values(recipe.scores, cases)
+    faults = find_faults(cases, case_reader(recipe))
     if faults:
         first = next(iter(faults.values()))
         others = f" ({len(faults) - 1} more cases are at fault)" if len(faults) > 1 else ""
         raise RefusedError(first.code, first.what, found=first.found + others, fix=first.fix) from first
 
 
+def _refuse_no_masks(train: Sequence[SegmentationCase]) -> None:
+    if all(case.mask is None for case in train):
+        raise SettingsError(
+            Code.E_DATASET,
+            "No case to train on has a mask, so the network could learn no mask",
+            found=f"{len(train)} cases without",
+            fix="Give some cases their masks; the others may go without where they have scores.",
+        )
+
+
 def _evaluate(
-    recipe: TrainingRecipe, checkpoint: Path, cases: Sequence[SegmentationCase], folder: Path, device: str
+    recipe: TrainingRecipe,
+    fitted: tuple[FittedScore, ...],
+    checkpoint: Path,
+    cases: Sequence[SegmentationCase],
+    folder: Path,
+    device: str,
 ) -> Evidence:
     network = build_network(recipe.network.name, network_arguments(recipe))
     network.load_state_dict(network_state(checkpoint))
@@ -180,13 +205,16 @@ def _evaluate(
     )
     scores = score_cases(segmenter, SegmentationTask(recipe.labels), cases)
     write_text(folder / SCORES, scores_csv(scores))
+    results = score_results(scores, cases, fitted)
+    if fitted:
+        write_predictions(folder, with_intervals(fitted, results), results)
     chosen = (
         "The checkpoint was chosen by its Dice on the same cases, which flatters it a little."
         if recipe.schedule.patience
         else "The last checkpoint was taken: these cases chose nothing."
     )
     words = f"Scored on {len(cases)} cases that were not trained on. {chosen}"
-    return Evidence(summarise_scores(scores), words)
+    return Evidence((*summarise_scores(scores), *summarise_results(results)), words, results)
 
 
 def figure_rows(figures: Sequence[MetricSummary]) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ from medpipe.core.errors import SettingsError
 from medpipe.core.findings import Value
 from medpipe.core.labels import Labels
 from medpipe.core.preprocessing import Preprocessing
+from medpipe.core.scores import FittedScore
 from medpipe.core.settings import SettingsFile, validate_settings
 
 MANIFEST: Final = "package.json"
@@ -72,6 +73,7 @@ class PackageSpec(Value):
         network: Which network.
         preprocessing: What the network expects of its input.
         labels: What its output channels mean, after channel 0, the background.
+        scores: What its score head gives; empty where it has none.
         calibration: None where probabilities were not calibrated.
         licence: SPDX identifier; the text stands in the file ``LICENSE``.
     """
@@ -83,6 +85,7 @@ class PackageSpec(Value):
     network: NetworkSpec
     preprocessing: Preprocessing
     labels: Labels = Field(min_length=1)
+    scores: tuple[FittedScore, ...] = ()
     calibration: Calibration | None = None
     licence: str = Field(pattern=r"^[A-Za-z0-9.+-]{1,64}$")
 

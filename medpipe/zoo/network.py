@@ -48,18 +48,26 @@ def verify_package(package: Package) -> None:
     channels = len(package.manifest.preprocessing.channels)
     try:
         with torch.inference_mode():
-            logits = network(torch.zeros(1, channels, *package.manifest.preprocessing.patch_shape)).logits
+            output = network(torch.zeros(1, channels, *package.manifest.preprocessing.patch_shape))
     except ShapeError as error:
         raise SettingsError(
             Code.E_PACKAGE,
             f"The network of {package.manifest.name!r} does not take what its preprocessing gives",
             found=str(error),
         ) from error
-    if tuple(logits.shape) != expected:
+    if tuple(output.logits.shape) != expected:
         raise SettingsError(
             Code.E_PACKAGE,
             f"The network of {package.manifest.name!r} must give logits for the background and each label",
-            found=f"shape {tuple(logits.shape)}, expected {expected}",
+            found=f"shape {tuple(output.logits.shape)}, expected {expected}",
+        )
+    given = 0 if output.scores is None else output.scores.shape[1]
+    wanted = sum(item.score.num_outputs for item in package.manifest.scores)
+    if given != wanted:
+        raise SettingsError(
+            Code.E_PACKAGE,
+            f"The network of {package.manifest.name!r} must give the numbers of each score",
+            found=f"{given}, expected {wanted}",
         )
 
 

@@ -131,7 +131,10 @@ class Segment(Stage):
             names={label.value: label.code.meaning for label in manifest.labels},
         )
         case = self._with_pictures(case, target, whole, mask)
-        case = case.adding(findings=found, flags=(*_missing(found), *self._memory_flags(merged, target.role)))
+        findings = (*found, *self._scores(target, merged))
+        case = case.adding(
+            findings=findings, flags=(*_missing(found), *self._memory_flags(merged, target.role))
+        )
         return case.with_(masks={**case.masks, name: mask}), found
 
     def _predict(
@@ -158,6 +161,17 @@ class Segment(Stage):
             return found
         spread = task.total_spread(merged.view_counts, grid)
         return *found, total_volume(found, self._params.whole, uncertainty=spread)
+
+    def _scores(self, target: _Target, merged: "Segmentation") -> tuple[Measurement, ...]:
+        """Return what the score head read of the image."""
+        from medpipe.tasks.scores import ScoreTask
+
+        if merged.scores is None:
+            return ()
+        task = ScoreTask(self._package.manifest.scores)
+        return task.findings(
+            merged.scores, source=target.role, made_by=self._package.maker, laterality=target.side
+        )
 
     def _with_pictures(self, case: Case, target: _Target, whole: "Volume", mask: Mask) -> Case:
         from medpipe.figures.overlay import draw_overlays
