@@ -22,6 +22,14 @@ Data = Annotated[
     ),
 ]
 
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV with a column id and one a score, where the data set has no such columns.",
+        show_default=False,
+    ),
+]
+
 
 @train_app.command("segment")
 def train_segment(
@@ -53,6 +61,7 @@ def train_segment(
             show_default=False,
         ),
     ] = None,
+    scores: Scores = None,
     device: opt.Device = "auto",
     data_workers: Annotated[int, typer.Option(help="Processes that prepare patches.")] = 0,
     as_json: opt.AsJson = False,
@@ -66,7 +75,7 @@ def train_segment(
     from medpipe.training.workflow import Fold, figure_rows, read_cases, train_segmentation
 
     plan = read_recipe(recipe, overrides=tuple(settings or ()))
-    case_set = read_cases(data)
+    case_set = read_cases(data, facts=scores)
     facts = PackageFacts(
         version=package_version,
         data=f"{case_set.name}, {len(case_set.cases)} cases.",
@@ -79,6 +88,7 @@ def train_segment(
                 *("--data-licence", data_licence, "--licence", licence, "--limits", limits),
                 *("--package-version", package_version, "--fold", fold, "--validation", f"{validation:g}"),
                 *(word for text in settings or () for word in ("--set", text)),
+                *(("--scores", scores.name) if scores else ()),
                 *(word for path in figures_from or () for word in ("--figures-from", path.name)),
             ]
         ),
@@ -173,6 +183,7 @@ def evaluate_segment(
     ] = None,
     part: Annotated[str, typer.Option(help="Part of the split: train, validation or test.")] = "validation",
     fold: Annotated[int, typer.Option(help="Fold of the split file, from 1.")] = 1,
+    scores: Scores = None,
     device: opt.Device = "auto",
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
@@ -186,7 +197,7 @@ def evaluate_segment(
         package, splits=splits, part=part, fold=fold, device=choose_devices(device, 1)[0]
     )
     with progress_bars(quiet=quiet) as progress:
-        figures = evaluate_segmentation(request, read_cases(data), output, progress=progress)
+        figures = evaluate_segmentation(request, read_cases(data, facts=scores), output, progress=progress)
     if as_json:
         print_json(figure_rows(figures))
         return

@@ -12,6 +12,7 @@ from medpipe.data.bids_derivatives import read_bids
 from medpipe.data.case_table import read_table
 from medpipe.data.cases import CaseSet, SegmentationCase
 from medpipe.data.decathlon import read_decathlon
+from medpipe.data.fact_table import with_facts
 from medpipe.data.reading import find_faults
 from medpipe.data.splits import Split, SplitFile, k_folds, read_splits, split_cases, write_splits
 from medpipe.inference.evaluation import MetricSummary, score_cases, scores_csv, summarise_scores
@@ -68,13 +69,22 @@ class TrainingResult:
     package: Package | None
 
 
-def read_cases(path: Path) -> CaseSet:
+def read_cases(path: Path, *, facts: Path | None = None) -> CaseSet:
     """Read a data set: a CSV table, a BIDS derivative, or a Decathlon folder or ``dataset.json``.
+
+    Args:
+        path: Where it lies.
+        facts: Table of further columns, such as scores; see :func:`medpipe.data.fact_table.with_facts`.
 
     Raises:
         NoInputError: There is none.
         SettingsError: It is not valid; says where.
     """
+    case_set = _read_layout(path)
+    return with_facts(case_set, facts) if facts else case_set
+
+
+def _read_layout(path: Path) -> CaseSet:
     if path.suffix == ".csv":
         return read_table(path)
     if (path / "dataset_description.json").is_file():
