@@ -76,7 +76,7 @@ def _check_cases(scores: Sequence[CaseScore], case_set: CaseSet) -> None:
     wrong = {
         "scored twice": sorted(case_id for case_id, count in counts.items() if count > 1),
         "not of this data set": sorted(counts.keys() - {case.id for case in case_set.cases}),
-        "not scored": sorted({case.id for case in case_set.cases} - counts.keys()),
+        "not scored": sorted({case.id for case in case_set.cases if case.mask} - counts.keys()),
     }
     for state, case_ids in wrong.items():
         if case_ids:

@@ -58,6 +58,9 @@ SUBJECTS = {
     "unet-3d": Subject("unet", SMALL),
     "unet-2d": Subject("unet", SMALL, dims=2, odd=(37, 53)),
     "unet-deep": Subject("unet", {**SMALL, "deep_supervision": True}),
+    "unet-scores": Subject(
+        "unet", {**SMALL, "score_outputs": [1, 3], "score_hidden": [8], "score_dropout": 0.0}
+    ),
     "unet-residual": Subject("unet", {"channels": (4, 4, 8), "residual": True, "convs_per_level": 3}),
     "dynunet": Subject("dynunet", SMALL, odd=None),
 }
@@ -70,7 +73,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 
 def logits_of(output: UNetOutput) -> tuple[Tensor, ...]:
-    return (output.logits, *output.deep)
+    return (output.logits, *output.deep, *([] if output.scores is None else [output.scores]))
 
 
 def test_logits_lie_on_the_grid_of_the_images(subject: Subject) -> None:
