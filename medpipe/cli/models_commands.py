@@ -11,6 +11,7 @@ from medpipe.cli.screen import print_json, print_table, say, say_error
 from medpipe.core.errors import MedpipeError
 
 if TYPE_CHECKING:
+    from medpipe.zoo.manifest import Origin
     from medpipe.zoo.package import Package
 
 app = typer.Typer(
@@ -69,6 +70,7 @@ def info(package: Name, as_json: opt.AsJson = False) -> None:
         ("network", f"{manifest.network.name}, {manifest.weights.num_parameters:,} parameters"),
         ("files", ", ".join(f"{name} {_size(size)}" for name, size in found.file_sizes.items())),
         ("licence", manifest.licence),
+        *_origin(manifest.origin),
         ("digest", found.digest),
     ]
     print_table(("key", "value"), rows)
@@ -108,16 +110,41 @@ def verify(
 
 @app.command()
 def add(
-    folder: Annotated[Path, typer.Argument(help="Folder of a package.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of a package or of a MONAI bundle.", show_default=False)
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", help="Name of an imported model; its folder's by default.", show_default=False
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            "--licence",
+            help="SPDX identifier of an imported model's licence; read from its file by default.",
+            show_default=False,
+        ),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace your package of the same name.")
     ] = False,
 ) -> None:
-    """Check a package and copy it into your own folder, so that pipelines find it by name."""
-    from medpipe.zoo.writing import add_package
+    """Check a package, or make one of another toolkit's model, and put it where pipelines find it by name.
 
-    added = add_package(folder, replace=replace)
-    say(f"{added.manifest.name} {added.manifest.version}: {added.path}")
+    Nothing of a foreign model is executed: what cannot be read as data is refused, all of it in one message.
+    """
+    from medpipe.zoo.card import NOT_EVALUATED
+    from medpipe.zoo.foreign.adding import add_model
+
+    added = add_model(folder, name=name, licence=licence, replace=replace)
+    manifest = added.package.manifest
+    say(f"{manifest.name} {manifest.version}: {added.package.path}")
+    for note in added.notes:
+        say(f"  {note}")
+    if manifest.origin:
+        say(f"  {NOT_EVALUATED} Try it with: medpipe evaluate segment")
 
 
 @app.command()
@@ -133,6 +160,17 @@ def export(
 
     export_bundle(find_package(package), bundle)
     say(f"MONAI bundle: {bundle}")
+
+
+def _origin(origin: "Origin | None") -> list[tuple[str, str]]:
+    from medpipe.zoo.card import NOT_EVALUATED
+
+    if origin is None:
+        return []
+    return [
+        ("imported from", f"{origin.kind} {origin.name} {origin.version}".rstrip()),
+        ("figures", NOT_EVALUATED),
+    ]
 
 
 def _facts(package: "Package") -> dict[str, Any]:

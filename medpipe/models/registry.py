@@ -17,6 +17,10 @@ NETWORKS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "unet": "medpipe.models.unet.model:UNet",
         "dynunet": "medpipe.models.unet.monai_dynunet:MonaiDynUNet",
+        "monai-unet": "medpipe.models.monai_networks:MonaiUNet",
+        "monai-segresnet": "medpipe.models.monai_networks:MonaiSegResNet",
+        "monai-basicunet": "medpipe.models.monai_networks:MonaiBasicUNet",
+        "monai-dynunet": "medpipe.models.monai_networks:MonaiFullDynUNet",
     }
 )
 """``module:Class`` of each network; the module is imported when the network is built."""
@@ -32,11 +36,21 @@ def build_network(name: str, arguments: Mapping[str, object]) -> nn.Module:
     Raises:
         SettingsError: The name or an argument is unknown (the nearest one is named), missing or not valid.
     """
+    network = network_class(name)
+    return network(**_checked(network, arguments, place=f"network {name!r}"))
+
+
+def network_class(name: str) -> type[nn.Module]:
+    """Return the class of a network; its constructor's signature says what may be asked for.
+
+    Raises:
+        SettingsError: The name is unknown; the nearest one is named.
+    """
     if name not in NETWORKS:
         raise SettingsError(Code.E_SETTINGS, f"Unknown network {name!r}", fix=nearest(name, NETWORKS))
     module, _, class_name = NETWORKS[name].partition(":")
-    network: type[nn.Module] = getattr(import_module(module), class_name)
-    return network(**_checked(network, arguments, place=f"network {name!r}"))
+    found: type[nn.Module] = getattr(import_module(module), class_name)
+    return found
 
 
 def count_parameters(network: nn.Module) -> int:

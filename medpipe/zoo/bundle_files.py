@@ -23,6 +23,12 @@ _OLDEST_IGNITE: Final = "0.4.11"
 
 _IMAGE, _PRED = "image", "pred"
 
+OWN_PARTS: Final = ("network_def", "preprocessing", "inferer", "postprocessing")
+"""Keys of ``inference.json`` that follow from the manifest and nothing else."""
+
+USE: Final = "## Use with MONAI"
+"""Heading of the readme behind the card."""
+
 
 def bundle_inference(manifest: Manifest) -> dict[str, Any]:
     """Return ``configs/inference.json``: NIfTI files in, label maps on their grids out.
@@ -111,7 +117,7 @@ def bundle_readme(manifest: Manifest, card: str) -> str:
     )
     return (
         f"{card.rstrip()}\n\n"
-        f"## Use with MONAI\n{mirror}"
+        f"{USE}\n{mirror}"
         "The network comes from the Python package `medpipe`; nothing else in this bundle is code. Within "
         "its folder:\n\n"
         "```sh\n"

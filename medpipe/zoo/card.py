@@ -17,11 +17,21 @@ _INTERVAL: Final = re.compile(r"[(\[][^()\[\]]*\d\s*(?:to|,|–|-)\s*[-−]?\d[^
 """Two numbers in brackets, such as ``(0.871 to 0.894)``."""
 
 
-def check_card(text: str) -> None:
+NOT_EVALUATED: Final = "Not evaluated by medpipe."
+"""What the figures of an imported network say, as nothing is known of them here."""
+
+
+def check_card(text: str, *, imported: bool) -> None:
     """Check that a card says what a reader must know.
 
+    Args:
+        text: Markdown.
+        imported: Whether the network came from another toolkit: its figures are its makers' word, and the
+            card says that they were not checked.
+
     Raises:
-        SettingsError: A section is missing or empty, or the figures state no interval.
+        SettingsError: A section is missing or empty; the figures state no interval, or for an imported
+            network not that it was not evaluated.
     """
     found = _sections(text)
     for name in SECTIONS:
@@ -33,7 +43,14 @@ def check_card(text: str) -> None:
                 found=state,
                 fix=f"A card has the sections {', '.join(SECTIONS)}.",
             )
-    if not _INTERVAL.search(found["figures"]):
+    if imported:
+        if NOT_EVALUATED not in found["figures"]:
+            raise SettingsError(
+                Code.E_PACKAGE,
+                f"{CARD} of an imported network must say that its figures were not checked",
+                fix=f"Write {NOT_EVALUATED!r} in the section Figures.",
+            )
+    elif not _INTERVAL.search(found["figures"]):
         raise SettingsError(
             Code.E_PACKAGE,
             f"{CARD} states figures without an interval",

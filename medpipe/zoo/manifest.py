@@ -1,17 +1,15 @@
 """The manifest of a model package, ``package.json``: what a network is and how it is used, as data."""
 
-import json
-from typing import Any, Final, Literal, NoReturn, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
-from medpipe.core.codes import Code
-from medpipe.core.errors import SettingsError
 from medpipe.core.findings import Value
 from medpipe.core.labels import Labels
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.scores import FittedScore
 from medpipe.core.settings import SettingsFile, validate_settings
+from medpipe.zoo.strict_json import parse_json
 
 MANIFEST: Final = "package.json"
 _BYTES_PER_PARAMETER: Final = 2
@@ -62,6 +60,22 @@ class Weights(Value):
         return self
 
 
+class Origin(Value):
+    """The model of another toolkit that a package was made from.
+
+    Attributes:
+        kind: Form that it had.
+        name: What it was called there.
+        version: Version that it had there; empty where it stated none.
+        sha256: Hexadecimal, over all bytes of its weight file.
+    """
+
+    kind: Literal["monai-bundle", "nnunet"]
+    name: str = Field(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")
+    version: str = Field(default="", max_length=50, pattern=r"^[^\r\n]*$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class PackageSpec(Value):
     """What the maker of a package decides.
 
@@ -76,6 +90,7 @@ class PackageSpec(Value):
         scores: What its score head gives; empty where it has none.
         calibration: None where probabilities were not calibrated.
         licence: SPDX identifier; the text stands in the file ``LICENSE``.
+        origin: Where an imported network came from; None for one that medpipe trained.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
@@ -88,6 +103,7 @@ class PackageSpec(Value):
     scores: tuple[FittedScore, ...] = ()
     calibration: Calibration | None = None
     licence: str = Field(pattern=r"^[A-Za-z0-9.+-]{1,64}$")
+    origin: Origin | None = None
 
 
 class Manifest(PackageSpec):
@@ -111,28 +127,10 @@ def parse_manifest(content: bytes) -> Manifest:
         SettingsError: It is no JSON, states a key twice, or a key or value is not valid; an unknown key
             is answered with the nearest one.
     """
-    try:
-        data = json.loads(content, object_pairs_hook=_each_once, parse_constant=_refuse_constant)
-    except SettingsError:
-        raise
-    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, numbers of thousands of digits
-        raise SettingsError(
-            Code.E_PACKAGE, f"{MANIFEST} is not valid JSON", found=str(error)[:100]
-        ) from error
+    data = parse_json(content, name=MANIFEST)
     return validate_settings(Manifest, SettingsFile(MANIFEST, data, lines={}))
 
 
 def manifest_text(manifest: Manifest) -> str:
     """Return the manifest as it stands in the file."""
     return manifest.model_dump_json(indent=1) + "\n"
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
-        raise SettingsError(Code.E_PACKAGE, f"{MANIFEST}: a key stands twice", found=repr(twice[:100]))
-    return dict(pairs)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise SettingsError(Code.E_PACKAGE, f"{MANIFEST}: every number must be finite", found=name)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from medpipe.core.codes import Code
-from medpipe.core.errors import MachineError, MedpipeError, SettingsError, ShapeError
+from medpipe.core.errors import MachineError, MedpipeError, SettingsError
 from medpipe.models.registry import build_network, count_parameters
 from medpipe.zoo.manifest import NetworkSpec, PackageSpec
 from medpipe.zoo.package import WEIGHTS, Package, damaged_weights
@@ -49,7 +49,7 @@ def verify_package(package: Package) -> None:
     try:
         with torch.inference_mode():
             output = network(torch.zeros(1, channels, *package.manifest.preprocessing.patch_shape))
-    except ShapeError as error:
+    except (RuntimeError, ValueError) as error:  # another library's networks say it in their way
         raise SettingsError(
             Code.E_PACKAGE,
             f"The network of {package.manifest.name!r} does not take what its preprocessing gives",
@@ -72,14 +72,19 @@ def verify_package(package: Package) -> None:
 
 
 def num_parameters(spec: NetworkSpec) -> int:
-    """Count the parameters of a network without allocating them.
+    """Count the parameters of a network without allocating them; see :func:`empty_network`."""
+    return count_parameters(empty_network(spec))
+
+
+def empty_network(spec: NetworkSpec) -> nn.Module:
+    """Build a network whose weights have shapes and no values: nothing of its size is allocated.
 
     Raises:
         SettingsError: The network or an argument is unknown (the nearest name is given) or not valid.
     """
     try:
         with torch.device("meta"):
-            return count_parameters(build_network(spec.name, spec.arguments))
+            return build_network(spec.name, spec.arguments)
     except MedpipeError:
         raise
     except Exception as error:  # whatever a network of another library says of arguments that it cannot take

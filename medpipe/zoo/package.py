@@ -94,7 +94,7 @@ def read_package(path: Path) -> Package:
         _check_files(path)
         content = (path / MANIFEST).read_bytes()
         manifest = parse_manifest(content)
-        check_card(_text_of(path, CARD))
+        check_card(_text_of(path, CARD), imported=manifest.origin is not None)
         if not _text_of(path, LICENCE).strip():
             raise SettingsError(Code.E_PACKAGE, f"{path.name}: the file {LICENCE} is empty")
         num_bytes = (path / WEIGHTS).stat().st_size

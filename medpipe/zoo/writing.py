@@ -23,6 +23,10 @@ from medpipe.zoo.weights import encode_weights
 MAX_PARAMETERS: Final = 6_000_000
 """Packages are small: they are kept in the repository and run on two cores."""
 
+MAX_IMPORTED_PARAMETERS: Final = 500_000_000
+"""Imported networks are as large as others made them, up to a gigabyte of float16: nnU-Net's largest residual
+encoder has 140 million, MONAI's largest bundles 60 to 90 million."""
+
 
 def write_package(
     folder: Path,
@@ -49,13 +53,14 @@ def write_package(
         MachineError: The disk is full or cannot be written (``E_DISK``); nothing is left behind.
     """
     _check_target(folder, spec.name, replace=replace)
-    check_card(card)
+    check_card(card, imported=spec.origin is not None)
     count = num_parameters(spec.network)
-    if count > MAX_PARAMETERS:
+    most = MAX_IMPORTED_PARAMETERS if spec.origin else MAX_PARAMETERS
+    if count > most:
         raise SettingsError(
             Code.E_PACKAGE,
             f"The network of {spec.name!r} is too large for a package",
-            found=f"{count:,} parameters, at most {MAX_PARAMETERS:,}",
+            found=f"{count:,} parameters, at most {most:,}",
             fix="Choose fewer channels or levels.",
         )
     content = encode_weights(state)
@@ -81,20 +86,29 @@ def add_package(source: Path, *, replace: bool = False) -> Package:
         MachineError: The weights are damaged, or the disk cannot be written.
     """
     name = read_package(source).manifest.name
-    if (shipped_folder() / name).exists():
-        raise SettingsError(
-            Code.E_PACKAGE,
-            "A package that comes with medpipe has this name",
-            found=repr(name),
-            fix="Name the folder itself instead of adding it.",
-        )
-    folder = user_folder() / name
+    folder = own_folder(name)
     _check_target(folder, name, replace=replace)
     with atomic_folder(folder) as staged:
         for file in FILES:
             shutil.copyfile(source / file, staged / file, follow_symlinks=False)
         verify_package(read_package(staged))
     return read_package(folder)
+
+
+def own_folder(name: str) -> Path:
+    """Return the folder that a package of the user has.
+
+    Raises:
+        SettingsError: A package that comes with medpipe has this name.
+    """
+    if (shipped_folder() / name).exists():
+        raise SettingsError(
+            Code.E_PACKAGE,
+            "A package that comes with medpipe has this name",
+            found=repr(name),
+            fix="Name the folder itself instead of adding it, or give an imported model another --name.",
+        )
+    return user_folder() / name
 
 
 def _check_target(folder: Path, name: str, *, replace: bool) -> None:
