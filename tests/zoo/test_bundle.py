@@ -71,7 +71,8 @@ class TestFiles:
     def test_folder_is_a_bundle(self, bundle: Path) -> None:
         files = {str(file.relative_to(bundle)) for file in bundle.rglob("*") if file.is_file()}
         assert files == {
-            "LICENSE", "configs/inference.json", "configs/metadata.json", "docs/README.md", "models/model.pt",
+            "LICENSE", "configs/inference.json", "configs/metadata.json", "configs/package.json",
+            "docs/README.md", "models/model.pt",
         }  # fmt: skip
 
     def test_metadata_has_what_the_schema_requires(self, bundle: Path) -> None:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import torch
@@ -148,7 +149,25 @@ def network() -> UNet:
         return UNet(**NETWORK).eval()
 
 
+class MakeBundle(Protocol):
+    """Writes a bundle; see :func:`write_bundle`."""
+
+    def __call__(
+        self,
+        *,
+        edit_inference: Edit | None = None,
+        edit_metadata: Edit | None = None,
+        weights: object | None = None,
+    ) -> Path: ...
+
+
 @pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    """Return a bundle that can be taken over."""
-    return write_bundle(tmp_path / "Spleen_CT")
+def make_bundle(tmp_path: Path) -> MakeBundle:
+    """Return what writes a bundle that can be taken over, but for what a test changes."""
+    return partial(write_bundle, tmp_path / "Spleen_CT")
+
+
+@pytest.fixture
+def monai_network() -> UNet:
+    """Return MONAI's own network of the bundle, with its weights."""
+    return network()
