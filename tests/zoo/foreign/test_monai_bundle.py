@@ -159,7 +159,7 @@ class TestTakenOver:
         """One patch at the image's own spacing: what is left is the rounding of the weights."""
 
         def edit(config: Config) -> None:
-            config["inferer"]["roi_size"] = [40, 28, 24]
+            config["inferer"]["roi_size"] = [28, 40, 24]
             del config["postprocessing"]["transforms"][-1]
 
         folder = make_bundle(edit_inference=edit)
