@@ -31,7 +31,7 @@ from medpipe.zoo.package import Package
 from medpipe.zoo.writing import write_package
 
 RESULTS = Path("benchmarks/results/bundle_agreement.json")
-STEPS = 120
+STEPS = 500
 SMALL, LARGE = "example_ct_sm.nii.gz", "example_ct.nii.gz"
 NUM_ORGANS = 4
 NETWORK = {
@@ -43,8 +43,8 @@ NETWORK = {
     "num_res_units": 2,
     "norm": "batch",
 }
-COARSE = [2.0, 2.0, 4.0]
-WHOLE, WHOLE_COARSE, TILE = [128, 104, 32], [184, 152, 24], [64, 64, 24]
+COARSE = [4.0, 4.0, 4.0]
+WHOLE, WHOLE_COARSE, TILE = [128, 104, 32], [92, 76, 24], [64, 64, 24]
 VARIANTS: dict[str, dict[str, Any]] = {
     "one patch": {"roi_size": WHOLE},
     "one patch, resampled": {"roi_size": WHOLE_COARSE, "pixdim": COARSE},

@@ -9,7 +9,7 @@ from medpipe.models.unet.model import UNet
 NEEDED = {"in_channels": 1, "num_classes": 2}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("monai-")])
 def test_every_name_builds(name: str) -> None:
     assert count_parameters(build_network(name, {**NEEDED, "channels": [2, 3, 4]})) > 0
 

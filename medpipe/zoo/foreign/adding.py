@@ -83,15 +83,8 @@ def add_model(
     kind = _kind_of(folder)
     made = own_manifest(folder) if (folder / OWN_MANIFEST).is_file() else None
     name = _checked_name(name or (made.name if made else _name_of(folder)))
+    licence = _checked_licence(licence or (made.licence if made else known_licence(folder)))
     target = own_folder(name)
-    licence = licence or (made.licence if made else known_licence(folder))
-    if licence is None or not _LICENCE.fullmatch(licence):
-        raise SettingsError(
-            Code.E_PACKAGE,
-            "The licence of the model is not known",
-            found=repr(licence) if licence else "no licence file whose text is known",
-            fix="Name it with --licence and its SPDX identifier, such as --licence Apache-2.0.",
-        )
     model = kind.read(folder, name=name, licence=licence)
     package = write_package(
         target, model.spec, model.state, card=model.card, licence=model.licence, replace=replace
@@ -124,3 +117,14 @@ def _checked_name(name: str) -> str:
             fix="Name it with --name, such as --name spleen.",
         )
     return name
+
+
+def _checked_licence(licence: str | None) -> str:
+    if licence is None or not _LICENCE.fullmatch(licence):
+        raise SettingsError(
+            Code.E_PACKAGE,
+            "The licence of the model is not known",
+            found=repr(licence) if licence else "no licence file whose text is known",
+            fix="Name it with --licence and its SPDX identifier, such as --licence Apache-2.0.",
+        )
+    return licence

@@ -91,7 +91,11 @@ class BundleConfig:
         for place, text in _strings(self.data):
             is_code = text.startswith("$") or place.endswith("_target_")
             if is_code and text.strip() != "$import os" and _PROGRAM.search(_QUOTED.sub("''", text)):
-                self._refusals.add(place, text, "this could run a program: do not use this bundle")
+                self._refusals.add(
+                    place,
+                    text,
+                    "this could run a program: do not use the bundle unless you know why it is there",
+                )
 
     def at(self, key: str) -> Any:
         """Return what stands at an id such as ``"preprocessing#transforms#0"``, references not followed.

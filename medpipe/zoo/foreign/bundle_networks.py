@@ -93,14 +93,14 @@ def fitted_state(state: Mapping[str, Tensor], spec: NetworkSpec, refusals: Refus
         refusals.refuse(_NETWORK, error.found or error.what, error.fix or "correct its arguments")
     fitted = {f"network.{name.removeprefix('module.')}": tensor for name, tensor in state.items()}
     misfits = [
-        f"{name.removeprefix('network.')} {_shape(fitted, name)}, expected {_shape(expected, name)}"
+        name
         for name in sorted(expected.keys() | fitted.keys())
         if _shape(expected, name) != _shape(fitted, name)
     ]
-    for misfit in misfits[:_MISFITS_SHOWN]:
-        refusals.add(
-            f"{_WEIGHTS} {misfit.partition(' ')[0]}", misfit, f"one of {len(misfits)} that do not fit"
-        )
+    for name in misfits[:_MISFITS_SHOWN]:
+        found = f"{_shape(fitted, name)}, expected {_shape(expected, name)}"
+        key = f"{_WEIGHTS} {name.removeprefix('network.')}"
+        refusals.add(key, found, f"one of {len(misfits)} that do not fit the network")
     if misfits:
         raise RefusedItemError(_WEIGHTS)
     return fitted
