@@ -71,7 +71,6 @@ def test_missing_column_names_the_nearest(folder: Path) -> None:
         ('c1,a.nii,b.nii,p1,"7,5"', "takes a number: found '7,5'"),
         ("c1,a.nii,b.nii,p1,nan", "takes a number: found 'nan'"),
         ("c1,a.nii,b.nii,,7", "line 2: the column 'patient' is empty"),
-        ("c1,a.nii,,p1,7", "line 2: the column 'mask' is empty"),
         ("c1,a.nii,b.nii,p1", "line 2: expected 5 cells: found 4"),
         ("c1,a.nii,b.nii,p1,=2+3", "line 2: the column 'age' holds a formula: found '=2[+]3'"),
         ("@SUM(A1),a.nii,b.nii,p1,7", "the column 'id' holds a formula"),
@@ -144,3 +143,8 @@ def test_tables_without_cases_are_refused(folder: Path, content: bytes, message:
 def test_absent_table_is_refused(folder: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: found No such file"):
         read_table(folder / "none.csv")
+
+
+def test_an_empty_mask_cell_is_a_case_without_a_mask(folder: Path) -> None:
+    (case,) = read_table(table(folder, "id,image,mask,patient\nc1,a.nii,,p1\n")).cases
+    assert case.mask is None

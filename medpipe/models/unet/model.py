@@ -16,7 +16,7 @@ class UNet(nn.Module):
 
     Instance norm, leaky ReLU, strided convolutions down, transposed ones up. With the default channels it
     has 1.4 million parameters in 3-D, as many as MONAI's DynUNet. The mask head reads the decoder, the score
-    head the bottom of the encoder.
+    head the bottom of the encoder and the sizes of the masks.
 
     Args:
         in_channels: Channels of the images.
@@ -85,6 +85,7 @@ class UNet(nn.Module):
         if score_outputs:
             self.score_head = ScoreHead(
                 channels[-1],
+                num_classes,
                 score_outputs,
                 hidden=score_hidden,
                 activation=score_activation,
@@ -109,7 +110,7 @@ class UNet(nn.Module):
         output: UNetOutput = self.mask_head(self.decoder(features))
         if self.score_head is None:
             return output
-        return output._replace(scores=self.score_head(features[-1]))
+        return output._replace(scores=self.score_head(features[-1], output.logits))
 
     def _check_images(self, images: Tensor) -> None:
         if images.ndim != self._dims + 2 or images.shape[1] != self._in_channels:

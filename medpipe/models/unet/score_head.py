@@ -1,4 +1,4 @@
-"""The score head: dense layers on the bottom of the U, numbers of the whole image."""
+"""The score head: dense layers that read numbers of the whole image from the bottom of the U."""
 
 from itertools import pairwise
 from typing import Final
@@ -11,15 +11,55 @@ ACTIVATIONS: Final = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU, "gelu": nn.GE
 """Between dense layers, by name."""
 
 
-class ScoreHead(nn.Module):
-    """Mean and maximum of each feature, dense layers, and one or more numbers a score.
+_LEAST_SHARE: Final = 1e-4
+"""Of the image: what is smaller counts as absent, lest the logarithm of its size is noise."""
 
-    After instance norm the mean of a feature says little of how much of it there is; the maximum tells how
-    rare it is. A score of several numbers is ordinal: they are logits of "above level 0", "above level 1" and
-    so on, and never rise, as what is above level 1 is above level 0 too.
+
+class RunningScale(nn.Module):
+    """Values less their running mean, divided by their running standard deviation.
+
+    As batch norm in use, but in training too: batches of volumes are too small for statistics of their own.
+
+    Args:
+        width: Values of a case.
+        momentum: Weight of the newest batch, once there were enough of them.
+    """
+
+    def __init__(self, width: int, *, momentum: float = 0.02) -> None:
+        super().__init__()
+        self._momentum = momentum
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("square", torch.ones(width))
+        self.register_buffer("count", torch.zeros(()))
+        self.mean: Tensor
+        self.square: Tensor
+        self.count: Tensor
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Scale ``(B, width)``."""
+        if self.training:
+            with torch.no_grad():
+                self.count += 1
+                weight = (1 / self.count).clamp_min(self._momentum)
+                self.mean.lerp_(values.mean(dim=0), weight)
+                self.square.lerp_(values.square().mean(dim=0), weight)
+        spread = (self.square - self.mean.square()).clamp_min(1e-6).sqrt()
+        return (values - self.mean) / spread
+
+
+class ScoreHead(nn.Module):
+    """Means of the bottom's features and logarithms of the masks' sizes, dense layers, numbers of each score.
+
+    Instance norm takes out of a feature how much of it there is, so that means at the bottom tell shapes
+    better than sizes; the masks tell sizes. Both vary by a few percent between persons and are brought to one
+    scale first. Arithmetic is in float32.
+
+    A score of several numbers is ordinal: they are logits of "above level 0", "above level 1" and so on, and
+    never rise, as what is above level 1 is above level 0 too.
 
     Args:
         in_channels: Features at the bottom.
+        num_classes: Classes of the mask head, background included.
         outputs: Numbers of each score.
         hidden: Width of each dense layer; empty for a linear head.
         activation: One of :data:`ACTIVATIONS`.
@@ -33,6 +73,7 @@ class ScoreHead(nn.Module):
     def __init__(
         self,
         in_channels: int,
+        num_classes: int,
         outputs: tuple[int, ...],
         *,
         hidden: tuple[int, ...],
@@ -40,17 +81,11 @@ class ScoreHead(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        widths = (2 * in_channels, *hidden)
+        widths = (in_channels + num_classes, *hidden)
+        self.scale = RunningScale(widths[0])
         self.layers = nn.Sequential()
         for source, target in pairwise(widths):
-            self.layers.extend(
-                [
-                    nn.Dropout(dropout),
-                    nn.Linear(source, target),
-                    nn.LayerNorm(target),
-                    ACTIVATIONS[activation](),
-                ]
-            )
+            self.layers.extend([nn.Dropout(dropout), nn.Linear(source, target), ACTIVATIONS[activation]()])
         self.layers.append(nn.Dropout(dropout))
         self.latent = nn.Linear(widths[-1], len(outputs))
         self.steps = nn.ParameterDict(
@@ -61,10 +96,20 @@ class ScoreHead(nn.Module):
             }
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return ``(B, sum(outputs))`` of features ``(B, in_channels, I, J[, K])``."""
-        flat = features.flatten(2)
-        pooled = torch.cat((flat.mean(dim=2), flat.amax(dim=2)), dim=1)
+    def forward(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Return ``(B, sum(outputs))`` float32.
+
+        Args:
+            features: ``(B, in_channels, ...)`` at the bottom.
+            logits: ``(B, num_classes, ...)`` of the masks.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            shares = logits.float().softmax(dim=1).flatten(2).mean(dim=2)
+            sizes = (shares + _LEAST_SHARE).log()
+            pooled = torch.cat((features.float().flatten(2).mean(dim=2), sizes), dim=1)
+            return self._numbers(self.scale(pooled))
+
+    def _numbers(self, pooled: Tensor) -> Tensor:
         latent = self.latent(self.layers(pooled))
         columns = []
         for number, column in enumerate(latent.split(1, dim=1)):
