@@ -22,6 +22,7 @@ from medpipe.core.findings import Laterality
 from medpipe.core.volume import Volume
 from medpipe.inference.segmenter import Segmenter, load_segmenter
 from medpipe.io.template import load_mni
+from medpipe.tasks.cleaning import Cleaning
 from medpipe.transforms.registration import register_head
 from medpipe.transforms.structure_crop import STRUCTURES, crop_structure
 from medpipe.transforms.upright_crop import grid_turn_degrees, upright_crop
@@ -98,7 +99,7 @@ def main() -> None:
         "machine": platform.machine(),
         "package": f"{package.manifest.name} {package.manifest.version}",
         "columns": "volumes are left, right",
-        "poses": list(rows(load_segmenter(package, largest=True))),
+        "poses": list(rows(load_segmenter(package, cleaning=Cleaning(largest=True)))),
     }
     RESULTS.write_text(json.dumps(summary, indent=1) + "\n")
 

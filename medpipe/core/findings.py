@@ -128,12 +128,14 @@ class Structure(_Finding):
         mask: Name of its mask in the study folder.
         label: Value of its voxels in that mask.
         volume_ml: Volume in mL.
+        centre_mm: Centroid of its voxels, RAS mm; stated on request.
     """
 
     kind: Literal["structure"] = "structure"
     mask: str
     label: int = Field(ge=1)
     volume_ml: float = Field(ge=0.0)
+    centre_mm: tuple[float, float, float] | None = None
 
 
 class Measurement(_Finding):
@@ -289,6 +291,11 @@ class FindingsRecord(Value):
     def to_json(self) -> str:
         """Return indented JSON, equal for equal records."""
         return self.model_dump_json(indent=1, exclude_none=True) + "\n"
+
+
+def intensity_unit(modality: str) -> str:
+    """Return the UCUM unit of an image's values: Hounsfield units for CT, arbitrary units for all others."""
+    return "[hnsf'U]" if modality == "CT" else "[arb'U]"
 
 
 def flag(

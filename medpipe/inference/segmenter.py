@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from medpipe.core.findings import Laterality
+from medpipe.core.grid import Grid
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.volume import Volume
 from medpipe.inference.memory import MemoryStep, fit_memory
@@ -18,7 +19,7 @@ from medpipe.inference.prepared import Prepared
 from medpipe.inference.preprocess import prepare
 from medpipe.inference.slabs import slab_axis
 from medpipe.inference.tiling import TileForward, Tiling, slabs_of_logits
-from medpipe.tasks.objects import keep_largest_object
+from medpipe.tasks.cleaning import AS_PREDICTED, Cleaned, Cleaning, LabelChange, clean_labels
 
 if TYPE_CHECKING:
     from medpipe.zoo.package import Package
@@ -37,12 +38,14 @@ class Segmentation(NamedTuple):
             background first, the image's own first; None where no views were predicted.
         scores: ``(N,)`` numbers of the score head for :class:`medpipe.tasks.scores.ScoreTask`, the mean over
             tiles and views; None where the network has none.
+        changes: What cleaning did to the labels.
     """
 
     labels: npt.NDArray[np.uint8]
     memory_step: MemoryStep = MemoryStep.FULL
     view_counts: npt.NDArray[np.int64] | None = None
     scores: torch.Tensor | None = None
+    changes: tuple[LabelChange, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ class Segmenter:
         tiling: How large ones are cut.
         device: ``"cpu"`` or ``"cuda:N"``.
         image_device: Where images and logits lie; empty for ``device``.
-        largest: Whether all but the largest connected object counts as an error.
+        cleaning: What counts as an error of a label map.
     """
 
     network: nn.Module
@@ -63,7 +66,7 @@ class Segmenter:
     tiling: Tiling
     device: str = "cpu"
     image_device: str = ""
-    largest: bool = False
+    cleaning: Cleaning = AS_PREDICTED
 
     def segment(self, volumes: Mapping[str, Volume], *, side: Laterality | None = None) -> Segmentation:
         """Return the label map of volumes on their grid.
@@ -108,16 +111,20 @@ class Segmenter:
         axis = slab_axis((p, q, r), self.tiling.patch_shape)
         forward = TileForward(self.network, self.tiling)
         slabs = slabs_of_logits(forward, prepared.images, axis=axis)
-        labels = self.cleaned(prepared.restore_slabs(slabs, axis=axis).numpy())
-        return Segmentation(labels, scores=forward.scores)
+        labels, changes = self.cleaned(prepared.restore_slabs(slabs, axis=axis).numpy(), prepared.source)
+        return Segmentation(labels, scores=forward.scores, changes=changes)
 
-    def cleaned(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Return a label map without what counts as an error."""
-        return keep_largest_object(labels) if self.largest else labels
+    def cleaned(self, labels: npt.NDArray[np.uint8], grid: Grid) -> Cleaned:
+        """Return a label map on a grid without what counts as an error."""
+        return clean_labels(labels, self.cleaning, grid.voxel_volume_ml)
 
 
 def load_segmenter(
-    package: "Package", device: str = "cpu", *, overlap: float = 0.5, largest: bool = False
+    package: "Package",
+    device: str = "cpu",
+    *,
+    overlap: float = 0.5,
+    cleaning: Cleaning = AS_PREDICTED,
 ) -> Segmenter:
     """Return the segmenter of a model package.
 
@@ -125,7 +132,7 @@ def load_segmenter(
         package: From :func:`medpipe.zoo.finder.find_package`.
         device: ``"cpu"`` or ``"cuda:N"``; on a GPU the arithmetic is in half precision.
         overlap: Share of a patch that it has in common with the next one.
-        largest: Keep the largest connected object alone.
+        cleaning: What counts as an error of a label map.
 
     Raises:
         MachineError: The weights are not those of the manifest.
@@ -135,4 +142,4 @@ def load_segmenter(
     network = package.load_network(device, half=is_gpu)
     batch_size = _GPU_BATCH if is_gpu else 1
     tiling = Tiling(package.manifest.preprocessing.patch_shape, overlap=overlap, batch_size=batch_size)
-    return Segmenter(network, package.manifest.preprocessing, tiling, device, largest=largest)
+    return Segmenter(network, package.manifest.preprocessing, tiling, device, cleaning=cleaning)

@@ -18,6 +18,8 @@ from medpipe.inference.prepared import Prepared
 from medpipe.inference.preprocess import pad_to
 from medpipe.inference.segmenter import Segmentation, Segmenter
 from medpipe.inference.tiling import TileForward, predict_logits
+from medpipe.metrics.structures import count_labels
+from medpipe.tasks.cleaning import Cleaned
 from medpipe.transforms.augment import Sample
 from medpipe.transforms.recipe import Recipe
 from medpipe.transforms.views import move
@@ -83,8 +85,8 @@ def _merged(
         total += seen
         # What has left the view counts as the image's own prediction has it: nothing shrinks by being cut.
         counts.append(_count(segmenter, prepared, seen + (1 - view.inverse.weight(own.device)) * own))
-    labels = _labels(segmenter, prepared, total)
-    return Segmentation(labels, view_counts=np.stack(counts), scores=forward.scores)
+    labels, changes = _cleaned(segmenter, prepared, total)
+    return Segmentation(labels, view_counts=np.stack(counts), scores=forward.scores, changes=changes)
 
 
 def _probabilities(
@@ -99,13 +101,13 @@ def _probabilities(
 
 def _count(segmenter: Segmenter, prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.int64]:
     """Return how many voxels of the source grid each class has."""
-    return np.bincount(_labels(segmenter, prepared, probabilities).ravel(), minlength=len(probabilities))
+    return count_labels(_cleaned(segmenter, prepared, probabilities).labels, len(probabilities))
 
 
-def _labels(segmenter: Segmenter, prepared: Prepared, probabilities: torch.Tensor) -> npt.NDArray[np.uint8]:
+def _cleaned(segmenter: Segmenter, prepared: Prepared, probabilities: torch.Tensor) -> Cleaned:
     """Return the label map on the source grid.
 
     Logarithms are interpolated, as logits are where there are no views: both find the same borders.
     """
     logs = probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
-    return segmenter.cleaned(prepared.restore_inner(logs).numpy())
+    return segmenter.cleaned(prepared.restore_inner(logs).numpy(), prepared.source)

@@ -111,9 +111,10 @@ def _label(finding: Label) -> dict[str, Any]:
 
 
 def _structure(finding: Structure) -> dict[str, Any]:
+    centre = f", {_centre(finding.centre_mm)}" if finding.centre_mm else ""
     return {
         "value": format_quantity(finding.volume_ml, "mL"),
-        "detail": f"mask {finding.mask}, label {finding.label}",
+        "detail": f"mask {finding.mask}, label {finding.label}{centre}",
     }
 
 
@@ -126,14 +127,18 @@ def _measurement(finding: Measurement) -> dict[str, Any]:
 
 
 def _lesion(finding: Lesion) -> dict[str, Any]:
-    centre = ", ".join(
-        f"{side[coordinate >= 0]} {format_number(abs(coordinate), digits=3)}"
-        for side, coordinate in zip(_SIDES, finding.centre_mm, strict=True)
-    )
     return {
         "value": format_sizes(finding.size_mm, "mm"),
-        "detail": f"confidence {format_number(finding.score, digits=3)}, centre {centre}{NARROW_SPACE}mm",
+        "detail": f"confidence {format_number(finding.score, digits=3)}, {_centre(finding.centre_mm)}",
     }
+
+
+def _centre(centre_mm: tuple[float, float, float]) -> str:
+    places = ", ".join(
+        f"{side[coordinate >= 0]} {format_number(abs(coordinate), digits=3)}"
+        for side, coordinate in zip(_SIDES, centre_mm, strict=True)
+    )
+    return f"centre {places}{NARROW_SPACE}mm"
 
 
 def _risk(finding: Risk) -> dict[str, Any]:

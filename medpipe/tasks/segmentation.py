@@ -15,6 +15,7 @@ from medpipe.core.findings import Laterality, Maker, Structure, Uncertainty
 from medpipe.core.grid import Grid
 from medpipe.core.labels import LabelSpec
 from medpipe.metrics.segmentation import StructureScore, score_structure
+from medpipe.metrics.structures import count_labels
 from medpipe.models.unet.heads import UNetOutput
 from medpipe.tasks.dice_cross_entropy import dice_cross_entropy
 
@@ -111,7 +112,7 @@ class SegmentationTask:
         """
         if label_map.shape != grid.shape:
             raise ShapeError("The label map must lie on the grid", found=f"{label_map.shape}, {grid.shape}")
-        counts = np.bincount(label_map.ravel(), minlength=self.num_classes)
+        counts = count_labels(label_map, self.num_classes)
         return tuple(
             Structure(
                 id=f"{place.made_by.name}/{place.mask}/{label.name}",

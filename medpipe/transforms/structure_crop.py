@@ -138,8 +138,10 @@ def paste_labels(labels: LabelMap, crop: Grid, head: Grid) -> LabelMap:
         head: Grid that the crop was cut from.
 
     Returns:
-        A label map of the head's shape, 0 outside of the crop.
+        A label map of the head's shape, 0 outside of the crop; ``labels`` itself where the grids are one.
     """
+    if crop.matches(head):
+        return labels
     pasted = np.zeros(head.shape, dtype=labels.dtype)
     corners = head.to_voxels(crop.corners_mm())
     lower = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, head.shape)

@@ -17,6 +17,7 @@ from medpipe.inference.segmenter import Segmentation, Segmenter
 from medpipe.inference.tiling import Tiling
 from medpipe.inference.views import segment_views
 from medpipe.models.unet.heads import UNetOutput
+from medpipe.tasks.cleaning import Cleaning
 from medpipe.transforms.recipe import Affine, DegreesAbout, Flips, Recipe, ShiftAlong
 
 SHAPE = (24, 28, 20)
@@ -155,7 +156,7 @@ def test_small_objects_are_dropped_from_every_prediction_where_asked() -> None:
     crumbs = ball()
     crumbs.array[0, 1:3, 1:3, 1:3] = 100
     plain = segmenter(Bright())
-    largest = replace(plain, largest=True)
+    largest = replace(plain, cleaning=Cleaning(largest=True))
     ball_alone = plain.segment({"image": ball()}).labels
     assert plain.segment({"image": crumbs}).labels.sum() == ball_alone.sum() + 8
     assert np.array_equal(largest.segment({"image": crumbs}).labels, ball_alone)

@@ -8,7 +8,15 @@ from pydantic import Field
 
 from medpipe.core.case import Case, Mask
 from medpipe.core.codes import Code
-from medpipe.core.findings import CodedConcept, Finding, Measurement, QualityFlag, Structure, flag
+from medpipe.core.findings import (
+    CodedConcept,
+    Finding,
+    Measurement,
+    QualityFlag,
+    Structure,
+    flag,
+    intensity_unit,
+)
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
 
 if TYPE_CHECKING:
@@ -37,7 +45,7 @@ class Measure(Stage):
     """Measures what needs no model: the largest object by Otsu's threshold and its intensities."""
 
     name: ClassVar[str] = "measure"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     resource: ClassVar[Resource] = Resource.CPU
     takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR})
     gives: ClassVar[frozenset[Good]] = frozenset({Good.FINDINGS, Good.MASKS, Good.FIGURES})
@@ -119,7 +127,7 @@ class Measure(Stage):
         )
 
     def _intensities(self, role: str, modality: str, values: dict[str, float]) -> tuple[Measurement, ...]:
-        unit = "[hnsf'U]" if modality == "CT" else "1"
+        unit = intensity_unit(modality)
         return tuple(
             self._quantity(role, name, value, unit, "Intensity in the body") for name, value in values.items()
         )

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from medpipe.core.case import Case, Mask
 from medpipe.core.codes import Code
-from medpipe.core.findings import Laterality, Measurement, QualityFlag, Structure, flag
+from medpipe.core.findings import Laterality, Measurement, Structure
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
+from medpipe.runs.stages.segmentation_flags import segmentation_flags
 from medpipe.runs.stages.sides import SIDES, side_role, sides_of
 from medpipe.zoo.finder import find_package
 
@@ -32,7 +33,22 @@ class SegmentParams(Params):
         default="", description="What the package's structures are together; its volume is stated too."
     )
     largest: bool = Field(
-        default=False, description="Keep the largest connected object alone: what lies apart is an error."
+        default=False,
+        description="Keep the largest connected object of all structures together; what lies apart goes.",
+    )
+    min_object_ml: float = Field(
+        default=0.0, ge=0.0, description="Drop objects of a structure that are smaller than this."
+    )
+    max_objects: int = Field(
+        default=0, ge=0, description="Keep this many objects of each structure, the largest; 0 keeps all."
+    )
+    fill_holes: bool = Field(
+        default=False, description="Give background that one structure alone encloses to that structure."
+    )
+    measures: tuple[Literal["intensity", "centre"], ...] = Field(
+        default=(),
+        description="State of each structure beside its volume: its mean intensity, in HU or, but for CT, in "
+        "arbitrary units; the centre of its voxels in mm.",
     )
     overlap: float = Field(
         default=0.5, ge=0.0, lt=1.0, description="Share of a patch that it has in common with the next one."
@@ -63,7 +79,7 @@ class Segment(Stage):
     """Segments each image's channels with a package and states the volume of each structure."""
 
     name: ClassVar[str] = "segment"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     resource: ClassVar[Resource] = Resource.GPU
     takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME})
     gives: ClassVar[frozenset[Good]] = frozenset({Good.MASKS, Good.FINDINGS, Good.FIGURES})
@@ -84,10 +100,11 @@ class Segment(Stage):
     def open(self, device: str) -> None:
         """Load the network, once a worker."""
         from medpipe.inference.segmenter import load_segmenter
+        from medpipe.tasks.cleaning import Cleaning
 
-        self._segmenter = load_segmenter(
-            self._package, device, overlap=self._params.overlap, largest=self._params.largest
-        )
+        params = self._params
+        cleaning = Cleaning(params.largest, params.min_object_ml, params.max_objects, params.fill_holes)
+        self._segmenter = load_segmenter(self._package, device, overlap=params.overlap, cleaning=cleaning)
 
     def __call__(self, case: Case, context: StageContext) -> Case:
         """Segment the package's channels; both sides, where ``locate`` cut them out."""
@@ -131,10 +148,8 @@ class Segment(Stage):
             names={label.value: label.code.meaning for label in manifest.labels},
         )
         case = self._with_pictures(case, target, whole, mask)
-        findings = (*found, *self._scores(target, merged))
-        case = case.adding(
-            findings=findings, flags=(*_missing(found), *self._memory_flags(merged, target.role))
-        )
+        findings = (*self._measured(case, found, mask), *self._scores(target, merged))
+        case = case.adding(findings=findings, flags=segmentation_flags(merged, found, manifest.labels))
         return case.with_(masks={**case.masks, name: mask}), found
 
     def _predict(
@@ -173,6 +188,28 @@ class Segment(Stage):
             merged.scores, source=target.role, made_by=self._package.maker, laterality=target.side
         )
 
+    def _measured(
+        self, case: Case, found: tuple[Structure | Measurement, ...], mask: Mask
+    ) -> tuple[Structure | Measurement, ...]:
+        """Return what was found with what else is wanted of it, by the image as it was scanned."""
+        from medpipe.core.volume import Volume
+        from medpipe.tasks.structure_measures import mean_intensities, with_centres
+
+        structures = tuple(item for item in found if isinstance(item, Structure))
+        others = found[len(structures) :]
+        image = case.images[mask.role]
+        assert isinstance(image, Volume)
+        if "centre" in self._params.measures:
+            structures = with_centres(structures, mask.labels, image.grid)
+        if "intensity" in self._params.measures:
+            for channel in self._package.manifest.preprocessing.channels:
+                image = case.images[channel.name]
+                assert isinstance(image, Volume)
+                others += mean_intensities(
+                    structures, mask.labels, image, role=channel.name, modality=channel.modality
+                )
+        return *structures, *others
+
     def _with_pictures(self, case: Case, target: _Target, whole: "Volume", mask: Mask) -> Case:
         from medpipe.figures.overlay import draw_overlays
 
@@ -189,16 +226,6 @@ class Segment(Stage):
             is_oriented=all(note.code is not Code.W_NO_FORM for note in whole.source.notes),
         )
         return case.adding(figures=figures)
-
-    def _memory_flags(self, merged: "Segmentation", role: str) -> tuple[QualityFlag, ...]:
-        """Return a flag where memory did not suffice: labels may differ by rounding."""
-        from medpipe.inference.memory import MemoryStep
-
-        if merged.memory_step is MemoryStep.FULL:
-            return ()
-        message = "Memory did not suffice, so the image was predicted in smaller steps"
-        maker = self._package.maker
-        return (flag(Code.W_MEMORY, message, found=str(merged.memory_step), source=role, made_by=maker),)
 
     def _segment_views(
         self,
@@ -223,21 +250,3 @@ class Segment(Stage):
         pairs = recipe.flips.swap_labels if recipe.flips else ()
         exchanged = {value for pair in pairs for value in pair}
         return not manifest.preprocessing.mirror_right and sided <= exchanged
-
-
-def _missing(found: tuple[Structure | Measurement, ...]) -> tuple[QualityFlag, ...]:
-    """Return a flag where structures have no voxel: a volume of 0 must not pass for a measurement."""
-    absent = [item.code.meaning for item in found if isinstance(item, Structure) and not item.volume_ml]
-    if not absent:
-        return ()
-    first = found[0]
-    message = "The model found nothing of a structure: its volume of 0 says nothing of the patient"
-    return (
-        flag(
-            Code.W_NOT_FOUND,
-            message,
-            found=", ".join(absent),
-            source=first.source,
-            made_by=first.made_by,
-        ),
-    )
