@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from medpipe.core.codes import Code
@@ -14,12 +16,13 @@ from medpipe.core.errors import SettingsError, ShapeError
 from medpipe.core.findings import Laterality, Maker, Structure, Uncertainty
 from medpipe.core.grid import Grid
 from medpipe.core.labels import LabelSpec
-from medpipe.metrics.segmentation import StructureScore, score_structure
+from medpipe.metrics.segmentation import TOLERANCE_MM, StructureScore, score_structure
 from medpipe.metrics.structures import count_labels
 from medpipe.models.unet.heads import UNetOutput
 from medpipe.tasks.dice_cross_entropy import dice_cross_entropy
 
 LabelMap = npt.NDArray[np.integer[Any]]
+Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -140,24 +143,40 @@ class SegmentationTask:
         return None if view_counts is None else _spread(view_counts[:, 1:].sum(axis=1), grid.voxel_volume_ml)
 
     def score(
-        self, pred: LabelMap, gt: LabelMap, spacing: tuple[float, float, float]
+        self, pred: LabelMap, gt: LabelMap, grid: Grid, *, tolerance_mm: float = TOLERANCE_MM
     ) -> Mapping[str, StructureScore]:
         """Score each structure by its name.
 
         Args:
             pred: ``(I, J, K)`` integers.
             gt: ``(I, J, K)`` integers on the same grid.
-            spacing: mm along each array axis.
+            grid: Where both lie; shear counts.
+            tolerance_mm: Of the normalised surface Dice.
         """
+        steps = grid.affine[:3, :3]
+        count = len(self.labels)
+        boxes = zip(ndimage.find_objects(pred, count), ndimage.find_objects(gt, count), strict=True)
         return {
-            label.name: score_structure(pred == label.value, gt == label.value, spacing)
-            for label in self.labels
+            label.name: score_structure(
+                pred[box] == label.value, gt[box] == label.value, steps, tolerance_mm=tolerance_mm
+            )
+            for label, box in zip(self.labels, starmap(_joint_box, boxes), strict=True)
         }
 
 
 def _spread(counts: LabelMap, voxel_volume_ml: float) -> Uncertainty:
     low, high = (int(count) * voxel_volume_ml for count in (counts.min(), counts.max()))
     return Uncertainty(low=low, high=high, level=0, method="views")
+
+
+def _joint_box(first: Box | None, second: Box | None) -> Box:
+    """Return the box around two, or around nothing where there are none."""
+    if first is None or second is None:
+        return first or second or (slice(0, 0),) * 3
+    return tuple(
+        slice(min(one.start, other.start), max(one.stop, other.stop))
+        for one, other in zip(first, second, strict=True)
+    )
 
 
 def _thinned(label_map: Tensor, step: int) -> Tensor:

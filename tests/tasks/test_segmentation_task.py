@@ -123,7 +123,7 @@ def test_scores_are_by_structure() -> None:
     gt[0, 0, :4] = 1
     pred = np.zeros_like(gt)
     pred[0, 0, 2:4] = 1
-    scores = TASK.score(pred, gt, (1.0, 1.0, 2.0))
+    scores = TASK.score(pred, gt, Grid(gt.shape, np.diag([1.0, 1.0, 2.0, 1.0])))
     # Two of four voxels: 2 * 2 / 6. The ends of the row are 4 and 2 mm from the found part.
     assert scores["head"].dice == pytest.approx(2 / 3)
     assert scores["head"].volume_error_percent == pytest.approx(-50.0)
