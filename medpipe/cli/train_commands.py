@@ -10,6 +10,7 @@ from medpipe.cli import options as opt
 from medpipe.cli.screen import print_json, print_table, progress_bars, say
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
+from medpipe.runs.stages.segment import SegmentParams
 
 train_app = typer.Typer(help="Train models on your own data.", no_args_is_help=True)
 evaluate_app = typer.Typer(help="Evaluate models on your own data.", no_args_is_help=True)
@@ -29,6 +30,11 @@ Scores = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _as_in_segment(name: str, *, least: float | None = None) -> Any:
+    """Return the option of a parameter that the stage ``segment`` has too."""
+    return typer.Option(help=SegmentParams.model_fields[name].description, min=least)
 
 
 @train_app.command("segment")
@@ -184,17 +190,31 @@ def evaluate_segment(
     part: Annotated[str, typer.Option(help="Part of the split: train, validation or test.")] = "validation",
     fold: Annotated[int, typer.Option(help="Fold of the split file, from 1.")] = 1,
     scores: Scores = None,
+    tolerance_mm: Annotated[
+        float, typer.Option(help="Tolerance of the normalised surface Dice (NSD) in mm.", min=0.0)
+    ] = 1.0,
+    largest: Annotated[bool, _as_in_segment("largest")] = False,
+    min_object_ml: Annotated[float, _as_in_segment("min_object_ml", least=0.0)] = 0.0,
+    max_objects: Annotated[int, _as_in_segment("max_objects", least=0)] = 0,
+    fill_holes: Annotated[bool, _as_in_segment("fill_holes")] = False,
     device: opt.Device = "auto",
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Score a segmentation package against masks; draw the worst cases."""
+    """Score a segmentation package against masks, cleaned as by `segment`; draw the worst cases."""
     from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
     from medpipe.runs.workers.device import choose_devices
+    from medpipe.tasks.cleaning import Cleaning
     from medpipe.training.workflow import figure_rows, read_cases
 
     request = EvaluationRequest(
-        package, splits=splits, part=part, fold=fold, device=choose_devices(device, 1)[0]
+        package,
+        splits=splits,
+        part=part,
+        fold=fold,
+        device=choose_devices(device, 1)[0],
+        tolerance_mm=tolerance_mm,
+        cleaning=Cleaning(largest, min_object_ml, max_objects, fill_holes),
     )
     with progress_bars(quiet=quiet) as progress:
         figures = evaluate_segmentation(request, read_cases(data, facts=scores), output, progress=progress)

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,16 @@ from medpipe.data.cases import SegmentationCase
 from medpipe.data.reading import CaseImages, read_case
 from medpipe.inference.segmenter import Segmenter
 from medpipe.metrics.bootstrap import Interval, bootstrap_interval
-from medpipe.metrics.segmentation import StructureScore
+from medpipe.metrics.segmentation import TOLERANCE_MM, StructureScore
 from medpipe.tasks.segmentation import SegmentationTask
 
-_METRICS: Final = tuple(field.name for field in fields(StructureScore))
+_COLUMNS: Final = tuple(field.name for field in fields(StructureScore))
+_NEWER: Final = {
+    field.name: field.default for field in fields(StructureScore) if field.default is not MISSING
+}
+"""What stands for columns that older tables of scores lack."""
+
+_SUMMARISED: Final = ("dice", "hausdorff95_mm", "assd_mm", "nsd", "volume_error_percent")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +55,8 @@ class MetricSummary:
 
     Attributes:
         structure: Its name.
-        metric: ``"dice"``, ``"hausdorff95_mm"`` or ``"volume_error_percent"``; of a score those of
-            :class:`medpipe.metrics.agreement.Agreement`.
+        metric: ``"dice"``, ``"hausdorff95_mm"``, ``"assd_mm"``, ``"nsd_at_1_mm"`` (with its tolerance) or
+            ``"volume_error_percent"``; of a score those of :class:`medpipe.metrics.agreement.Agreement`.
         mean: Over cases where it is finite; correlations and scatter are of all cases together.
         interval: 95 % bootstrap interval of the mean over cases.
         num_cases: Cases that it is over.
@@ -68,6 +74,7 @@ def score_cases(
     task: SegmentationTask,
     cases: Sequence[SegmentationCase],
     *,
+    tolerance_mm: float = TOLERANCE_MM,
     on_case: Callable[[CaseScore, CaseImages, npt.NDArray[np.uint8]], None] | None = None,
 ) -> tuple[CaseScore, ...]:
     """Segment and score cases one after the other, each on its own grid.
@@ -76,6 +83,7 @@ def score_cases(
         segmenter: What is evaluated.
         task: Its labels.
         cases: Cases with masks; where the network has a score head, masks may be missing.
+        tolerance_mm: Of the normalised surface Dice.
         on_case: Called with score, files and prediction of each case.
 
     Raises:
@@ -96,7 +104,7 @@ def score_cases(
         structures: dict[str, StructureScore] = {}
         if files.label_map is not None:
             grid = next(iter(files.volumes.values())).grid
-            structures = dict(task.score(found.labels, files.label_map, grid.spacing))
+            structures = dict(task.score(found.labels, files.label_map, grid, tolerance_mm=tolerance_mm))
         score = CaseScore(case.id, structures, found.scores)
         scores.append(score)
         if on_case is not None:
@@ -105,18 +113,25 @@ def score_cases(
 
 
 def summarise_scores(scores: Sequence[CaseScore], *, seed: int = 0) -> tuple[MetricSummary, ...]:
-    """Return mean and interval of each metric and structure; infinite distances are counted out."""
+    """Return mean and interval of each metric and structure; infinite distances are counted out.
+
+    A metric that a case lacks, as older tables of scores lack some, is left out, and so is a normalised
+    surface Dice of several tolerances.
+    """
     summaries = []
     scores = [score for score in scores if score.structures]
     for structure in scores[0].structures if scores else ():
-        for metric in ("dice", "hausdorff95_mm", "volume_error_percent"):
-            values = np.array([getattr(score.structures[structure], metric) for score in scores], dtype=float)
+        found = [score.structures[structure] for score in scores]
+        for metric in _SUMMARISED:
+            values = np.array([getattr(item, metric) for item in found], dtype=float)
+            tolerances = {item.nsd_tolerance_mm for item in found}
+            if np.isnan(values).any() or (metric == "nsd" and len(tolerances) > 1):
+                continue
             values = values[np.isfinite(values)]
             if len(values):
+                name = f"nsd_at_{tolerances.pop():g}_mm" if metric == "nsd" else metric
                 interval = bootstrap_interval(values, statistic=np.mean, seed=seed)
-                summaries.append(
-                    MetricSummary(structure, metric, float(values.mean()), interval, len(values))
-                )
+                summaries.append(MetricSummary(structure, name, float(values.mean()), interval, len(values)))
     return tuple(summaries)
 
 
@@ -130,15 +145,15 @@ def scores_csv(scores: Sequence[CaseScore]) -> str:
     """Return one row a case and structure, the worst case first; cases without a mask have none."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["case", "structure", *_METRICS])
+    writer.writerow(["case", "structure", *_COLUMNS])
     for score in worst_first(scores):
         for name, item in score.structures.items():
-            writer.writerow([score.case_id, name, *(f"{getattr(item, metric):.6g}" for metric in _METRICS)])
+            writer.writerow([score.case_id, name, *(f"{getattr(item, column):.6g}" for column in _COLUMNS)])
     return buffer.getvalue()
 
 
 def read_scores(path: Path) -> tuple[CaseScore, ...]:
-    """Read what :func:`scores_csv` has made, in its order.
+    """Read what :func:`scores_csv` has made, in its order; metrics that an older table lacks are NaN.
 
     Raises:
         NoInputError: There is no such file.
@@ -149,7 +164,8 @@ def read_scores(path: Path) -> tuple[CaseScore, ...]:
     structures: dict[str, dict[str, StructureScore]] = {}
     try:
         for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
-            score = StructureScore(**{metric: float(row[metric]) for metric in _METRICS})
+            full = {**_NEWER, **row}
+            score = StructureScore(**{column: float(full[column]) for column in _COLUMNS})
             structures.setdefault(row["case"], {})[row["structure"]] = score
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(Code.E_DATASET, f"{path.name} is no table of scores", found=str(error)) from error

@@ -25,7 +25,9 @@ from medpipe.inference.evaluation import (
 from medpipe.inference.score_evaluation import score_results, summarise_results, write_predictions
 from medpipe.inference.segmenter import Segmenter, load_segmenter
 from medpipe.io.atomic import write_bytes, write_text
+from medpipe.metrics.segmentation import TOLERANCE_MM
 from medpipe.runs.folder.book import Progress
+from medpipe.tasks.cleaning import AS_PREDICTED, Cleaning
 from medpipe.tasks.segmentation import SegmentationTask
 from medpipe.training.workflow import figure_rows
 from medpipe.zoo.finder import find_package
@@ -43,6 +45,8 @@ class EvaluationRequest:
         part: Part of the split.
         fold: Fold of the split file, from 1.
         device: ``"cpu"`` or ``"cuda:N"``.
+        tolerance_mm: Of the normalised surface Dice.
+        cleaning: What is done to the label maps before they are scored.
     """
 
     package: str
@@ -50,6 +54,8 @@ class EvaluationRequest:
     part: str = "validation"
     fold: int = 1
     device: str = "cpu"
+    tolerance_mm: float = TOLERANCE_MM
+    cleaning: Cleaning = AS_PREDICTED
 
 
 def evaluate_segmentation(
@@ -69,7 +75,7 @@ def evaluate_segmentation(
         MachineError: The disk is full, or the weights are damaged.
     """
     package = find_package(request.package)
-    segmenter = load_segmenter(package, request.device)
+    segmenter = load_segmenter(package, request.device, cleaning=request.cleaning)
     task = SegmentationTask(package.manifest.labels)
     cases = _chosen_cases(request, case_set)
     done = 0
@@ -81,7 +87,7 @@ def evaluate_segmentation(
             progress("run", done, len(cases))
 
     output.mkdir(parents=True, exist_ok=True)
-    scores = score_cases(segmenter, task, cases, on_case=on_case)
+    scores = score_cases(segmenter, task, cases, tolerance_mm=request.tolerance_mm, on_case=on_case)
     results = score_results(scores, cases, package.manifest.scores)
     figures = (*summarise_scores(scores), *summarise_results(results))
     if package.manifest.scores:

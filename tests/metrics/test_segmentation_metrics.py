@@ -1,13 +1,20 @@
 """Metrics of segmentation: worked by hand, beside SimpleITK, and where structures are absent."""
 
 from collections.abc import Sequence
-from math import inf, sqrt
+from dataclasses import astuple
+from math import inf, nan, sqrt
 
 import numpy as np
 import pytest
 import SimpleITK
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from monai.metrics import (
+    compute_average_surface_distance,
+    compute_hausdorff_distance,
+    compute_surface_dice,
+)
 from numpy.testing import assert_allclose
 
 from medpipe.core.errors import ShapeError
@@ -128,6 +135,56 @@ class TestHausdorff:
         assert turned == pytest.approx(hausdorff95_mm(pred, gt, SPACING))
 
 
+@pytest.mark.filterwarnings("ignore:monai.metrics.utils:FutureWarning", "ignore:the .* of class 0 is all 0")
+class TestSurface:
+    def test_average_is_over_both_surfaces_together(self) -> None:
+        whole, half = box((0, 20), (0, 1), shape=(20, 3)), box((0, 10), (0, 1), shape=(20, 3))
+        # 20 voxels of the whole line lie 0 ten times and 1 ... 10 mm off, the 10 of the half on the whole.
+        assert surface_distances(half, whole, (1.0, 1.0)).assd_mm == pytest.approx(55 / 30)
+
+    def test_voxels_within_the_tolerance_count(self) -> None:
+        whole, half = box((0, 20), (0, 1), shape=(20, 3)), box((0, 10), (0, 1), shape=(20, 3))
+        distances = surface_distances(half, whole, (1.0, 1.0))
+        # Beside 20 voxels on the other line: those 1 and 2 mm off; a voxel at the tolerance counts.
+        assert distances.nsd(2.0) == pytest.approx(22 / 30)
+        assert distances.nsd(0.0) == pytest.approx(20 / 30)
+        assert distances.nsd(10.0) == 1.0
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_agrees_with_monai_on_anisotropic_grids(self, seed: int) -> None:
+        pred, gt = blob(seed), blob(seed + 100)
+        pair = [torch.from_numpy(mask)[None, None] for mask in (pred, gt)]
+        found = score_structure(pred, gt, SPACING, tolerance_mm=1.6)
+        given = {"include_background": True, "spacing": list(SPACING)}
+        assd = compute_average_surface_distance(*pair, symmetric=True, **given)
+        assert found.assd_mm == pytest.approx(float(assd), rel=1e-5)
+        assert found.nsd == pytest.approx(float(compute_surface_dice(*pair, [1.6], **given)), rel=1e-5)
+        hausdorff = compute_hausdorff_distance(*pair, percentile=95, **given)
+        assert found.hausdorff95_mm == pytest.approx(float(hausdorff), rel=1e-5)
+
+    def test_monai_leaves_two_empty_masks_undefined_and_agrees_on_one(self) -> None:
+        nothing = np.zeros(SHAPE, bool)
+        for pred, gt, expected, ours in ((nothing, nothing, nan, 1.0), (nothing, blob(1), 0.0, 0.0)):
+            pair = [torch.from_numpy(mask)[None, None] for mask in (pred, gt)]
+            theirs = float(compute_surface_dice(*pair, [1.0], include_background=True))
+            assert theirs == pytest.approx(expected, nan_ok=True)
+            assert score_structure(pred, gt, SPACING).nsd == ours
+
+    def test_sheared_grid_is_measured_along_its_axes(self) -> None:
+        # Slices move on by 4 mm as they rise by 3: voxels one slice apart are 5 mm apart.
+        steps = np.array([[1.0, 0.0, 0.0], [0.0, 2.0, 4.0], [0.0, 0.0, 3.0]])
+        score = score_structure(box((2, 3), (4, 5), (6, 7)), box((2, 3), (4, 5), (7, 8)), steps)
+        assert score.hausdorff95_mm == pytest.approx(5.0)
+        assert score.assd_mm == pytest.approx(5.0)
+        assert score.gt_volume_ml == pytest.approx(0.006)
+
+    def test_turned_grid_measures_the_same(self) -> None:
+        turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
+        straight = score_structure(blob(1), blob(2), SPACING)
+        turned = score_structure(blob(1), blob(2), turn @ np.diag(SPACING))
+        assert_allclose(astuple(turned), astuple(straight), rtol=1e-9)
+
+
 class TestScore:
     def test_volumes_are_in_millilitres(self) -> None:
         score = score_structure(box((0, 10), (0, 5), (0, 4)), box((0, 10), (0, 10), (0, 4)), (1.0, 2.0, 2.5))
@@ -140,12 +197,13 @@ class TestScore:
     def test_absent_from_both_agrees_perfectly(self) -> None:
         nothing = np.zeros(SHAPE, bool)
         score = score_structure(nothing, nothing, SPACING)
-        assert (score.dice, score.hausdorff95_mm) == (1.0, 0.0)
+        assert (score.dice, score.hausdorff95_mm, score.assd_mm, score.nsd) == (1.0, 0.0, 0.0, 1.0)
         assert (score.volume_error_ml, score.volume_error_percent) == (0.0, 0.0)
 
     def test_missed_structure_is_infinitely_far(self) -> None:
         score = score_structure(np.zeros(SHAPE, bool), blob(1), SPACING)
         assert (score.dice, score.hausdorff95_mm, score.volume_error_percent) == (0.0, inf, -100.0)
+        assert (score.assd_mm, score.nsd) == (inf, 0.0)
 
     def test_invented_structure_is_infinitely_far_and_infinitely_too_large(self) -> None:
         score = score_structure(blob(1), np.zeros(SHAPE, bool), SPACING)
