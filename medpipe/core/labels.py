@@ -10,6 +10,18 @@ BACKGROUND: Final = 0
 """Value of the voxels that belong to no structure; it has no label."""
 
 
+MAX_LABEL: Final = 255
+"""Largest value of a label map, which is uint8."""
+
+
+def _fits_label_maps(value: int) -> int:
+    if value > MAX_LABEL:
+        raise ValueError(
+            f"label maps are uint8 and hold {MAX_LABEL} structures at most: merge some, or train two models"
+        )
+    return value
+
+
 class LabelSpec(Value):
     """One structure of a label map.
 
@@ -21,7 +33,7 @@ class LabelSpec(Value):
         laterality: Side that the structure always has; None where it has none or where the crop decides.
     """
 
-    value: int = Field(ge=1, le=255)
+    value: Annotated[int, Field(ge=1), AfterValidator(_fits_label_maps)]
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     code: CodedConcept
     laterality: Laterality | None = None

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.core.grid import Grid
-from medpipe.core.labels import BACKGROUND
+from medpipe.core.labels import BACKGROUND, MAX_LABEL
 from medpipe.data.cases import listed
 
 MAX_OFFSET_VOXELS: Final = 0.05
@@ -18,7 +18,13 @@ MAX_OFFSET_VOXELS: Final = 0.05
 Far below what a label's edge can tell, and above what float32 quaternions of other writers are off by.
 """
 
-_MAX_LABEL: Final = 255
+_UNKNOWN_LABEL_FIX: Final = (
+    "Name the label in the recipe, or correct the mask (interpolation makes values in between)."
+)
+_LABEL_FIX: Final = (
+    f"Number the labels from 1 to at most {MAX_LABEL}; more structures need two models. Interpolation makes "
+    "values in between."
+)
 
 
 def check_grids(case_id: str, grids: Mapping[str, Grid]) -> None:
@@ -56,8 +62,8 @@ def checked_label_map(
         RefusedError: A value is no integer from 0 to 255 or no known label; names the values and how many
             voxels have them (``E_LABEL``).
     """
-    allowed = {BACKGROUND, *(range(1, _MAX_LABEL + 1) if known is None else known)}
-    is_label = np.isin(np.arange(_MAX_LABEL + 1), list(allowed))
+    allowed = {BACKGROUND, *(range(1, MAX_LABEL + 1) if known is None else known)}
+    is_label = np.isin(np.arange(MAX_LABEL + 1), list(allowed))
     with np.errstate(invalid="ignore"):  # what uint8 cannot hold differs afterwards, and is refused
         label_map = values.astype(np.uint8)
     bad = values[(label_map != values) | ~is_label[label_map]]
@@ -69,7 +75,7 @@ def checked_label_map(
             Code.E_LABEL,
             f"Case {case_id}: the mask holds values that are no label (labels are {known_text})",
             found=listed(unknown),
-            fix="Name the label in the recipe, or correct the mask (interpolation makes values in between).",
+            fix=_LABEL_FIX if known is None or found[-1] > MAX_LABEL else _UNKNOWN_LABEL_FIX,
         )
     return label_map
 

@@ -62,13 +62,13 @@ def read_case(case: SegmentationCase, *, known_labels: Collection[int] | None = 
     """
     volumes: dict[str, Volume] = {}
     for channel, path in case.images.items():
-        with _naming(case.id, channel):
+        with naming(case.id, channel):
             volumes[channel] = _along_first(volumes, _read_image(path))
     grids = {channel: volume.grid for channel, volume in volumes.items()}
     if case.mask is None:
         check_grids(case.id, grids)
         return CaseImages(volumes, None)
-    with _naming(case.id, "mask"):
+    with naming(case.id, "mask"):
         mask = _along_first(volumes, read_nifti(index_nifti(case.mask), max_nan_fraction=0.0))
     check_grids(case.id, {**grids, "mask": mask.grid})
     return CaseImages(volumes, checked_label_map(case.id, mask.array[0].numpy(), known_labels))
@@ -120,9 +120,9 @@ def find_faults(
 
 
 @contextmanager
-def _naming(case_id: str, what: str) -> Iterator[None]:
-    """Put the case into the message of whatever is wrong with one of its files."""
-    where = f"Case {case_id}, {what}"
+def naming(case_id: str, what: str = "") -> Iterator[None]:
+    """Put a case, and which of its files, into the message of whatever is wrong with it."""
+    where = ", ".join(filter(None, (f"Case {case_id}", what)))
     try:
         yield
     except (RefusedError, NoInputError) as error:

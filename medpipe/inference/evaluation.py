@@ -14,7 +14,7 @@ import torch
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
 from medpipe.data.cases import SegmentationCase
-from medpipe.data.reading import CaseImages, read_case
+from medpipe.data.reading import CaseImages, naming, read_case
 from medpipe.inference.segmenter import Segmenter
 from medpipe.metrics.bootstrap import Interval, bootstrap_interval
 from medpipe.metrics.segmentation import TOLERANCE_MM, StructureScore
@@ -94,7 +94,8 @@ def score_cases(
     scores = []
     for case in cases:
         files = read_case(case, known_labels=known)
-        found = segmenter.segment(files.volumes)
+        with naming(case.id):
+            found = segmenter.segment(files.volumes)
         if files.label_map is None and found.scores is None:
             raise SettingsError(
                 Code.E_DATASET,

@@ -43,12 +43,14 @@ def prepare(
 
     Raises:
         RefusedError: A channel is missing (``E_NO_MATCH``), of another modality (``E_MODALITY``) or on
-            another grid (``E_DIMS``).
+            another grid (``E_DIMS``), or the image is a single slice and the patches are not (``E_DIMS``).
     """
     first = _channel_volume(volumes, spec, 0)
     move = reorientation_between(first.affine, spec.orientation)
     mirrored = _mirror_axis(spec, move, first, side)
-    inner_shape = resampled_shape(move.of_grid(first.grid), spec)
+    oriented = move.of_grid(first.grid)
+    _check_depth(oriented.shape, spec.patch_shape)
+    inner_shape = resampled_shape(oriented, spec)
     images = []
     for index, channel in enumerate(spec.channels):
         volume = _channel_volume(volumes, spec, index)
@@ -145,6 +147,17 @@ def pad_to(
         return functional.pad(images, ordered), offset
     padded = [functional.pad(image, ordered, value=fill) for image, fill in zip(images, fills, strict=True)]
     return torch.stack(padded), offset
+
+
+def _check_depth(shape: Shape3, patch_shape: Shape3) -> None:
+    """Refuse a single slice for a network that looks at what lies above and below: padding is no anatomy."""
+    if any(size == 1 < patch for size, patch in zip(shape, patch_shape, strict=True)):
+        raise RefusedError(
+            Code.E_DIMS,
+            "The model takes volumes, and the image is a single slice",
+            found=f"{' x '.join(map(str, shape))} voxels, patches of {' x '.join(map(str, patch_shape))}",
+            fix="Give the whole series; a model of single slices has patches of one voxel along that axis.",
+        )
 
 
 def _lower_end(rule: Intensity) -> float:

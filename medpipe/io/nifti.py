@@ -228,9 +228,10 @@ def _finite(
     num_bad = int(values.size - np.count_nonzero(finite))
     found = f"{num_bad} of {values.size} voxels"
     if num_bad > max_fraction * values.size:
+        share = f"More than {max_fraction:.0%} of the voxels" if max_fraction else "Voxels"
         raise RefusedError(
             Code.E_NAN,
-            f"More than {max_fraction:.0%} of the voxels are not finite numbers",
+            f"{share} are not finite numbers",
             found=found,
             fix="Replace them where the image was made.",
         )

@@ -11,7 +11,7 @@ from medpipe.core.errors import SettingsError
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.patch_dataset import Patch
-from medpipe.data.reading import LabelledImage, read_case
+from medpipe.data.reading import LabelledImage, naming, read_case
 from medpipe.inference.normalise import apply_windows
 from medpipe.inference.preprocess import prepare, prepare_labels
 from medpipe.transforms.augment import Sample, augment
@@ -78,7 +78,8 @@ class PreparedReader:
                 f"Case {case.id} has no mask, so nothing can be learned from it",
                 fix="Add its mask, or leave it out of the split.",
             )
-        prepared = prepare(files.volumes, self.preprocessing, keep_hu=self.keep_hu)
+        with naming(case.id):
+            prepared = prepare(files.volumes, self.preprocessing, keep_hu=self.keep_hu)
         if files.label_map is None:
             label_map = torch.zeros(prepared.images.shape[1:], dtype=torch.uint8)
         else:
