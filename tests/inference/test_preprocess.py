@@ -149,6 +149,18 @@ class TestBadInput:
         with pytest.raises(RefusedError, match="'t2' lies on another grid"):
             prepare({"image": volume_of(), "t2": volume_of(spacing=(1, 1, 2))}, two)
 
+    @pytest.mark.parametrize("axis", range(3))
+    def test_single_slice_is_refused_unless_the_patches_are_slices(self, axis: int) -> None:
+        slab = volume_of()
+        array = slab.array.narrow(axis + 1, 0, 1)
+        slab = Volume(array, slab.affine, slab.modality, slab.source)
+        shape = " x ".join(map(str, array.shape[1:]))
+        with pytest.raises(RefusedError, match=f"a single slice: found {shape} voxels, patches of 4 x 4 x 4"):
+            prepare({"image": slab}, spec(patch_shape=(4, 4, 4), orientation=slab.grid.orientation))
+        i, j, k = (1 if number == axis else 4 for number in range(3))
+        flat = spec(patch_shape=(i, j, k), orientation=slab.grid.orientation)
+        assert prepare({"image": slab}, flat).inner_shape == tuple(array.shape[1:])
+
 
 def test_windows_put_off_for_augmentation_give_the_same_input() -> None:
     channels = (

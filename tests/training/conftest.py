@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from medpipe.data.cases import SegmentationCase
-from medpipe.training.recipe import TrainingRecipe
+from medpipe.data.decathlon import read_decathlon
+from medpipe.training.packaging import PackageFacts
+from medpipe.training.recipe import TrainingRecipe, read_recipe
+from medpipe.training.workflow import TrainingResult, train_segmentation
 
 RECIPE = """
 name: blob
@@ -67,3 +70,17 @@ def cases(blob_folder: Path) -> tuple[SegmentationCase, ...]:
         )
         for number in range(4)
     )
+
+
+@pytest.fixture(scope="session")
+def trained(blob_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, Path]:
+    """Return a network that finds the balls, and its training folder."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "blob.yaml").write_text(RECIPE)
+    recipe = read_recipe(
+        folder / "blob.yaml",
+        overrides=("schedule.steps=80", "schedule.steps_per_epoch=20", "schedule.validate_every=4"),
+    )
+    facts = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")
+    case_set = read_decathlon(blob_folder)
+    return train_segmentation(recipe, case_set, folder / "out", facts, validation=0.34), folder / "out"

@@ -29,20 +29,6 @@ from medpipe.training.workflow import Fold, TrainingResult, read_cases, train_se
 FACTS = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")
 
 
-@pytest.fixture(scope="module")
-def trained(blob_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, Path]:
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "blob.yaml").write_text(
-        (Path(__file__).parent / "conftest.py").read_text().split('RECIPE = """')[1].split('"""')[0]
-    )
-    recipe = read_recipe(
-        folder / "blob.yaml",
-        overrides=("schedule.steps=80", "schedule.steps_per_epoch=20", "schedule.validate_every=4"),
-    )
-    case_set = read_decathlon(blob_folder)
-    return train_segmentation(recipe, case_set, folder / "out", FACTS, validation=0.34), folder / "out"
-
-
 def test_figures_are_of_cases_that_were_not_trained_on(trained: tuple[TrainingResult, Path]) -> None:
     result, folder = trained
     split = json.loads((folder / "splits.json").read_text())["splits"][0]

@@ -116,6 +116,12 @@ def test_labels_of_another_grid_go_to_the_nearest_voxels() -> None:
     assert set(np.unique(pasted)) == {0, 3}
 
 
+def test_labels_on_the_grid_of_the_head_stay_what_they_are() -> None:
+    whole = head(np.eye(4), (5, 6, 7)).grid
+    labels = np.ones(whole.shape, np.uint8)
+    assert paste_labels(labels, whole, whole) is labels
+
+
 def test_labels_beyond_the_head_are_left_out() -> None:
     whole = straight_head().grid
     outside = whole.affine.copy()
