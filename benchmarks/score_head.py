@@ -165,7 +165,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="gets the brains and the trainings")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=1200)
     given = parser.parse_args()
     train, test = (
         read_cases(write_phantom_brains(given.folder / name, range(first, first + count)))

@@ -15,44 +15,12 @@ _LEAST_SHARE: Final = 1e-4
 """Of the image: what is smaller counts as absent, lest the logarithm of its size is noise."""
 
 
-class RunningScale(nn.Module):
-    """Values less their running mean, divided by their running standard deviation.
-
-    As batch norm in use, but in training too: batches of volumes are too small for statistics of their own.
-
-    Args:
-        width: Values of a case.
-        momentum: Weight of the newest batch, once there were enough of them.
-    """
-
-    def __init__(self, width: int, *, momentum: float = 0.02) -> None:
-        super().__init__()
-        self._momentum = momentum
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("square", torch.ones(width))
-        self.register_buffer("count", torch.zeros(()))
-        self.mean: Tensor
-        self.square: Tensor
-        self.count: Tensor
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Scale ``(B, width)``."""
-        if self.training:
-            with torch.no_grad():
-                self.count += 1
-                weight = (1 / self.count).clamp_min(self._momentum)
-                self.mean.lerp_(values.mean(dim=0), weight)
-                self.square.lerp_(values.square().mean(dim=0), weight)
-        spread = (self.square - self.mean.square()).clamp_min(1e-6).sqrt()
-        return (values - self.mean) / spread
-
-
 class ScoreHead(nn.Module):
     """Means of the bottom's features and logarithms of the masks' sizes, dense layers, numbers of each score.
 
     Instance norm takes out of a feature how much of it there is, so that means at the bottom tell shapes
-    better than sizes; the masks tell sizes. Both vary by a few percent between persons and are brought to one
-    scale first. Arithmetic is in float32.
+    better than sizes; the masks tell sizes. Between persons both vary by a few percent, so that arithmetic is
+    in float32.
 
     A score of several numbers is ordinal: they are logits of "above level 0", "above level 1" and so on, and
     never rise, as what is above level 1 is above level 0 too.
@@ -82,10 +50,16 @@ class ScoreHead(nn.Module):
     ) -> None:
         super().__init__()
         widths = (in_channels + num_classes, *hidden)
-        self.scale = RunningScale(widths[0])
         self.layers = nn.Sequential()
         for source, target in pairwise(widths):
-            self.layers.extend([nn.Dropout(dropout), nn.Linear(source, target), ACTIVATIONS[activation]()])
+            self.layers.extend(
+                [
+                    nn.Dropout(dropout),
+                    nn.Linear(source, target),
+                    nn.LayerNorm(target),
+                    ACTIVATIONS[activation](),
+                ]
+            )
         self.layers.append(nn.Dropout(dropout))
         self.latent = nn.Linear(widths[-1], len(outputs))
         self.steps = nn.ParameterDict(
@@ -107,7 +81,7 @@ class ScoreHead(nn.Module):
             shares = logits.float().softmax(dim=1).flatten(2).mean(dim=2)
             sizes = (shares + _LEAST_SHARE).log()
             pooled = torch.cat((features.float().flatten(2).mean(dim=2), sizes), dim=1)
-            return self._numbers(self.scale(pooled))
+            return self._numbers(pooled)
 
     def _numbers(self, pooled: Tensor) -> Tensor:
         latent = self.latent(self.layers(pooled))
