@@ -5,13 +5,14 @@ The steps, in this order; ``medpipe.inference`` and ``medpipe.training`` carry t
 1. orientation: axes are permuted and flipped to ``orientation``; nothing is interpolated;
 2. mirror: where ``mirror_right`` is set and the image shows the right side, the left-right axis is reversed;
 3. spacing: the field of view is kept and divided into ``max(1, round(size * old / new))`` voxels an axis, so
-   that the spacing is ``spacing_mm`` but for that rounding; images by trilinear interpolation without
-   smoothing, label maps by the nearest voxel;
+   that the spacing is ``spacing_mm`` but for that rounding; images by ``interpolation`` without smoothing,
+   label maps by the nearest voxel;
 4. intensity: each channel by its own rule, over the whole image before any cropping;
 5. padding with 0 to ``padded_shape``, the smaller half in front; larger images are predicted in patches of
    ``patch_shape``.
 
-Afterwards the steps are undone from the last to the first, so that masks lie on the source grid.
+Afterwards the steps are undone from the last to the first, so that masks lie on the source grid; logits are
+interpolated trilinearly.
 """
 
 from enum import StrEnum
@@ -35,6 +36,16 @@ class Region(StrEnum):
 
     ALL = "all"
     NONZERO = "nonzero"
+
+
+class Interpolation(StrEnum):
+    """How images come to another spacing: between two voxels along each axis, or by cubic B-splines.
+
+    Cubic values do not leave the range of the image's own, as in nnU-Net.
+    """
+
+    LINEAR = "linear"
+    CUBIC = "cubic"
 
 
 class ZScore(Value):
@@ -119,6 +130,7 @@ class Preprocessing(Value):
         orientation: Axis codes of the network's input.
         mirror_right: The network knows the left side only: images of the right side are mirrored.
         spacing_mm: Spacing along the axes of ``orientation``; None keeps the image's own.
+        interpolation: How images come to that spacing.
         patch_shape: Voxels ``(I, J, K)`` of one patch, the shape the network was trained on.
         multiple_of: Padded sizes are multiples of this; ``patch_shape`` must be too.
     """
@@ -127,6 +139,7 @@ class Preprocessing(Value):
     orientation: Annotated[str, Field(pattern="^[LRPAIS]{3}$"), AfterValidator(_three_axes)] = "RAS"
     mirror_right: bool = False
     spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    interpolation: Interpolation = Interpolation.LINEAR
     patch_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     multiple_of: PositiveInt = 1
 

@@ -14,8 +14,9 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, ShapeError
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Grid, Reorientation, reorientation_between
-from medpipe.core.preprocessing import Intensity, Preprocessing, Shape3, WindowScale
+from medpipe.core.preprocessing import Intensity, Interpolation, Preprocessing, Shape3, WindowScale
 from medpipe.core.volume import Volume
+from medpipe.inference.cubic import resample_cubic
 from medpipe.inference.normalise import normalise
 from medpipe.inference.prepared import Prepared
 
@@ -61,7 +62,8 @@ def prepare(
                 found=f"{volume.grid.shape}, expected {first.grid.shape}",
                 fix="Resample it to the first image's grid before.",
             )
-        image = _resampled(volume.array[:1].to(device, torch.float32), inner_shape, move)
+        image = volume.array[:1].to(device, torch.float32)
+        image = _resampled(image, inner_shape, move, spec.interpolation)
         image = apply_reorientation(image, move)[0]
         if mirrored is not None:
             image = image.flip(mirrored)
@@ -72,11 +74,15 @@ def prepare(
     return Prepared(padded, first.grid, move, mirrored, inner_shape, offset)
 
 
-def _resampled(image: torch.Tensor, inner_shape: Shape3, move: Reorientation) -> torch.Tensor:
+def _resampled(
+    image: torch.Tensor, inner_shape: Shape3, move: Reorientation, interpolation: Interpolation
+) -> torch.Tensor:
     """Resample ``(1, I, J, K)`` before its axes are moved: what is moved then is smaller, as a rule."""
     i, j, k = (inner_shape[move.order.index(axis)] for axis in range(3))
     if tuple(image.shape[1:]) == (i, j, k):
         return image
+    if interpolation is Interpolation.CUBIC:
+        return resample_cubic(image[0], (i, j, k))[None]
     return functional.interpolate(image[None], size=(i, j, k), mode="trilinear", align_corners=False)[0]
 
 

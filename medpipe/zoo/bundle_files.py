@@ -12,7 +12,7 @@ from typing import Any, Final
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.core.findings import NOT_FOR_DIAGNOSIS
-from medpipe.core.preprocessing import Channel, Preprocessing, Region, WindowScale, ZScore
+from medpipe.core.preprocessing import Channel, Interpolation, Preprocessing, Region, WindowScale, ZScore
 from medpipe.zoo.manifest import Manifest
 
 _SCHEMA: Final = (
@@ -135,6 +135,12 @@ def _steps(spec: Preprocessing) -> list[dict[str, Any]]:
         _transform("Orientationd", keys) | {"axcodes": spec.orientation, "labels": None},
     ]
     if spec.spacing_mm is not None:
+        if spec.interpolation is not Interpolation.LINEAR:
+            raise SettingsError(
+                Code.E_PACKAGE,
+                "The bundle cannot be written: MONAI resamples logits as it did the images",
+                found=repr(spec.interpolation.value),
+            )
         spacing = {"pixdim": list(spec.spacing_mm), "mode": "bilinear", "scale_extent": True}
         steps.append(_transform("Spacingd", keys) | spacing)
     steps += [_intensity(channel) for channel in spec.channels]

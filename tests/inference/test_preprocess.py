@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage.transform import resize
 
 from medpipe.core.errors import RefusedError
 from medpipe.core.findings import Laterality
@@ -97,6 +98,16 @@ def test_spacing_is_changed_and_labels_come_back_on_the_source_grid() -> None:
     assert restored.shape == SHAPE
     assert restored.dtype == torch.uint8
     assert (restored == 1).all()
+
+
+def test_cubic_interpolation_is_that_of_scikit_image_in_any_orientation() -> None:
+    volume = volume_of("LPS", (2.0, 2.0, 4.0))
+    cubic = spec(spacing_mm=(1.5, 3.0, 1.0), interpolation="cubic", patch_shape=(1, 1, 1))
+    channel = cubic.channels[0].model_copy(update={"intensity": WindowScale(low_hu=0, high_hu=1000)})
+    prepared = prepare({"image": volume}, cubic.model_copy(update={"channels": (channel,)}))
+    oriented = volume.array[0].flip([0, 1]).double().numpy()
+    expected = resize(oriented, prepared.inner_shape, order=3, mode="edge", anti_aliasing=False)
+    np.testing.assert_allclose(prepared.images[0].numpy(), expected / 1000, rtol=0, atol=1e-6)
 
 
 def test_padding_puts_the_smaller_half_in_front() -> None:

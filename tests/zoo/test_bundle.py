@@ -12,7 +12,15 @@ from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
 from medpipe.core.errors import MachineError, SettingsError
-from medpipe.core.preprocessing import Channel, Intensity, PercentileScale, Region, WindowScale, ZScore
+from medpipe.core.preprocessing import (
+    Channel,
+    Intensity,
+    Interpolation,
+    PercentileScale,
+    Region,
+    WindowScale,
+    ZScore,
+)
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.inference.preprocess import prepare
@@ -126,6 +134,12 @@ class TestRefusals:
         channel = Channel(name="image", modality="MR", intensity=PercentileScale(region=Region.NONZERO))
         spec = spots.manifest.preprocessing.model_copy(update={"channels": (channel,)})
         with pytest.raises(SettingsError, match=r"percentiles over nonzero voxels.*channel 'image'"):
+            bundle_inference(spots.manifest.model_copy(update={"preprocessing": spec}))
+
+    def test_cubic_images_beside_linear_logits_are_refused(self, spots: Package) -> None:
+        steps = {"spacing_mm": (2.0, 2.0, 2.0), "interpolation": Interpolation.CUBIC}
+        spec = spots.manifest.preprocessing.model_copy(update=steps)
+        with pytest.raises(SettingsError, match="resamples logits as it did the images: found 'cubic'"):
             bundle_inference(spots.manifest.model_copy(update={"preprocessing": spec}))
 
 
