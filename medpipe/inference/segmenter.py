@@ -1,7 +1,7 @@
 """The segmenter: volumes in, a label map on their own grid out."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -10,11 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from medpipe.core.body_axes import BodyAxis
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Grid
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.volume import Volume
 from medpipe.inference.memory import MemoryStep, fit_memory
+from medpipe.inference.mirroring import mirrored_axes
 from medpipe.inference.prepared import Prepared
 from medpipe.inference.preprocess import prepare
 from medpipe.inference.slabs import slab_axis
@@ -124,6 +126,7 @@ def load_segmenter(
     device: str = "cpu",
     *,
     overlap: float = 0.5,
+    mirror: Collection[BodyAxis] = (),
     cleaning: Cleaning = AS_PREDICTED,
 ) -> Segmenter:
     """Return the segmenter of a model package.
@@ -132,14 +135,20 @@ def load_segmenter(
         package: From :func:`medpipe.zoo.finder.find_package`.
         device: ``"cpu"`` or ``"cuda:N"``; on a GPU the arithmetic is in half precision.
         overlap: Share of a patch that it has in common with the next one.
+        mirror: Axes of the body that are mirrored in all combinations; each doubles the network's time.
         cleaning: What counts as an error of a label map.
 
     Raises:
         MachineError: The weights are not those of the manifest.
-        SettingsError: The weights do not fit the network.
+        SettingsError: The weights do not fit the network, or the package must not be mirrored so.
     """
     is_gpu = device.startswith("cuda")
+    preprocessing = package.manifest.preprocessing
+    tiling = Tiling(
+        preprocessing.patch_shape,
+        overlap=overlap,
+        batch_size=_GPU_BATCH if is_gpu else 1,
+        mirror_axes=mirrored_axes(package.manifest, mirror),
+    )
     network = package.load_network(device, half=is_gpu)
-    batch_size = _GPU_BATCH if is_gpu else 1
-    tiling = Tiling(package.manifest.preprocessing.patch_shape, overlap=overlap, batch_size=batch_size)
-    return Segmenter(network, package.manifest.preprocessing, tiling, device, cleaning=cleaning)
+    return Segmenter(network, preprocessing, tiling, device, cleaning=cleaning)

@@ -6,13 +6,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from monai.transforms.utils import create_rotate, create_scale, create_shear, create_translate
 
+from medpipe.core.body_axes import BODY_AXES, BodyAxis, array_axis
 from medpipe.core.errors import ShapeError
 from medpipe.core.findings import Value
 from medpipe.transforms.recipe import (
-    BODY_AXES,
     Affine,
     BiasField,
-    BodyAxis,
     Dropout,
     Elastic,
     Flips,
@@ -26,8 +25,6 @@ Axes = tuple[float, float, float]
 
 Box = tuple[int, int, int, int, int, int]
 """Voxels, xyzxyz, half-open."""
-
-_LETTERS: Final[dict[BodyAxis, str]] = {"left_right": "RL", "front_back": "AP", "head_foot": "SI"}
 
 _SEEDS: Final = 2**53
 """Seeds are kept in JSON, whose readers may hold numbers as float64."""
@@ -48,7 +45,7 @@ class Lattice(Value):
 
     def axis_of(self, body_axis: BodyAxis) -> int:
         """Return the array axis closest to an axis of the body."""
-        return next(axis for axis in range(3) if self.orientation[axis] in _LETTERS[body_axis])
+        return array_axis(self.orientation, body_axis)
 
     def body_axis(self, axis: int) -> BodyAxis:
         """Return the axis of the body closest to an array axis."""

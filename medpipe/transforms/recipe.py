@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from medpipe.core.body_axes import BodyAxis
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, SettingsError
 from medpipe.core.findings import Probability, Value
@@ -13,9 +14,6 @@ from medpipe.core.settings import SettingsFile, nearest, read_settings, validate
 
 _FOLDER: Final = Path(__file__).resolve().parent / "recipes"
 _BASE_KEY: Final = "extends"
-
-BodyAxis = Literal["left_right", "front_back", "head_foot"]
-BODY_AXES: Final[tuple[BodyAxis, ...]] = ("left_right", "front_back", "head_foot")
 
 Border = Literal["edge", "reflect", "fill"]
 """What is shown where the scan ends: its last voxels, its mirror image, or the recipe's ``fill``."""

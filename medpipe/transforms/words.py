@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from math import exp
 
+from medpipe.core.body_axes import BodyAxis
 from medpipe.transforms.augment import Record
 from medpipe.transforms.draws import AffineDraw, Lattice
-from medpipe.transforms.recipe import BodyAxis
 
 _SHOWN_DEG = 0.05
 _AXIS: dict[BodyAxis, str] = {

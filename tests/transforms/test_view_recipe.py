@@ -2,8 +2,9 @@
 
 import pytest
 
+from medpipe.core.body_axes import BodyAxis
 from medpipe.core.errors import SettingsError
-from medpipe.transforms.recipe import Affine, BodyAxis, Flips, Recipe, named_recipes, read_recipe
+from medpipe.transforms.recipe import Affine, Flips, Recipe, named_recipes, read_recipe
 from medpipe.transforms.view_recipe import recipe_of_views
 
 TURNS = Affine(probability=0.2, scale=(0.9, 1.1))

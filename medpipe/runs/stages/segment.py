@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from medpipe.core.body_axes import BodyAxis
 from medpipe.core.case import Case, Mask
 from medpipe.core.codes import Code
 from medpipe.core.findings import Laterality, Measurement, Structure
+from medpipe.inference.mirroring import mirrored_axes
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
 from medpipe.runs.stages.segmentation_flags import segmentation_flags
 from medpipe.runs.stages.sides import SIDES, side_role, sides_of
@@ -53,6 +55,10 @@ class SegmentParams(Params):
     overlap: float = Field(
         default=0.5, ge=0.0, lt=1.0, description="Share of a patch that it has in common with the next one."
     )
+    mirror: tuple[BodyAxis, ...] = Field(
+        default=(),
+        description="Predict mirror images along these axes too and average; each axis doubles the time.",
+    )
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,11 @@ class Segment(Stage):
 
     @classmethod
     def assets(cls, params: Params) -> dict[str, str]:
-        """Return the digest of the package: another version is another pipeline."""
+        """Return the digest of the package; one that must not be mirrored as asked is refused."""
         assert isinstance(params, SegmentParams)
-        return {params.package: find_package(params.package).digest}
+        package = find_package(params.package)
+        mirrored_axes(package.manifest, params.mirror)
+        return {params.package: package.digest}
 
     def open(self, device: str) -> None:
         """Load the network, once a worker."""
@@ -103,8 +111,15 @@ class Segment(Stage):
         from medpipe.tasks.cleaning import Cleaning
 
         params = self._params
-        cleaning = Cleaning(params.largest, params.min_object_ml, params.max_objects, params.fill_holes)
-        self._segmenter = load_segmenter(self._package, device, overlap=params.overlap, cleaning=cleaning)
+        self._segmenter = load_segmenter(
+            self._package,
+            device,
+            overlap=params.overlap,
+            mirror=params.mirror,
+            cleaning=Cleaning(
+                params.largest, params.min_object_ml, params.max_objects, params.fill_holes
+            ),
+        )
 
     def __call__(self, case: Case, context: StageContext) -> Case:
         """Segment the package's channels; both sides, where ``locate`` cut them out."""

@@ -1,0 +1,44 @@
+"""Mirroring: the axes along which a package may predict mirror images of a scan too. Imports no torch."""
+
+from collections.abc import Collection
+from typing import Final
+
+from medpipe.core.body_axes import BodyAxis, array_axis
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
+from medpipe.core.findings import Laterality
+from medpipe.zoo.manifest import PackageSpec
+
+_SIDES: Final = (Laterality.LEFT, Laterality.RIGHT)
+
+
+def mirrored_axes(package: PackageSpec, body_axes: Collection[BodyAxis]) -> tuple[int, ...]:
+    """Return the axes of a network's input that are mirrored along axes of the body.
+
+    Logits of mirror images are averaged class by class, so a class must not change its meaning in the
+    mirror: left-right is refused where the package tells the sides apart.
+
+    Args:
+        package: Its orientation and labels.
+        body_axes: Along which to mirror.
+
+    Raises:
+        SettingsError: A mirror image would show the package's structures on the other side.
+    """
+    if "left_right" in body_axes and (reason := _reason_against_left_right(package)):
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"The package {package.name!r} must not be mirrored left to right",
+            found=reason,
+            fix="Leave left_right out of 'mirror'.",
+        )
+    orientation = package.preprocessing.orientation
+    return tuple(sorted({array_axis(orientation, axis) for axis in body_axes}))
+
+
+def _reason_against_left_right(package: PackageSpec) -> str:
+    """Return why left-right mirroring is wrong; empty where it is not."""
+    if package.preprocessing.mirror_right:
+        return "mirror_right: its network knows the left side only"
+    sided = [label.name for label in package.labels if label.laterality in _SIDES]
+    return f"labels of one side: {', '.join(sided)}" if sided else ""
