@@ -161,6 +161,18 @@ def configuration_folder() -> Path:
     return Path(base) / "medpipe"
 
 
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again (XDG base directory specification)."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "medpipe"
+
+
+def offer_environment(**variables: str) -> None:
+    """Set variables that libraries read, where the user has not set them."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
 def environment_with(**changes: str) -> dict[str, str]:
     """Return this process's environment with changes, for a process that it starts."""
     return {**os.environ, **changes}

@@ -15,6 +15,7 @@ from medpipe.core.findings import Laterality
 from medpipe.core.grid import Grid
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.volume import Volume
+from medpipe.inference.compiled import compile_network
 from medpipe.inference.memory import MemoryStep, fit_memory
 from medpipe.inference.mirroring import mirrored_axes
 from medpipe.inference.prepared import Prepared
@@ -127,15 +128,20 @@ def load_segmenter(
     *,
     overlap: float = 0.5,
     mirror: Collection[BodyAxis] = (),
+    half: bool | None = None,
+    compiled: bool | None = None,
     cleaning: Cleaning = AS_PREDICTED,
 ) -> Segmenter:
     """Return the segmenter of a model package.
 
     Args:
         package: From :func:`medpipe.zoo.finder.find_package`.
-        device: ``"cpu"`` or ``"cuda:N"``; on a GPU the arithmetic is in half precision.
+        device: ``"cpu"`` or ``"cuda:N"``.
         overlap: Share of a patch that it has in common with the next one.
         mirror: Axes of the body that are mirrored in all combinations; each doubles the network's time.
+        half: Whether the network's arithmetic is in half precision, float16 on a GPU and bfloat16 on a CPU;
+            by default on a GPU alone.
+        compiled: Whether the network is compiled; by default on a GPU alone.
         cleaning: What counts as an error of a label map.
 
     Raises:
@@ -150,5 +156,18 @@ def load_segmenter(
         batch_size=_GPU_BATCH if is_gpu else 1,
         mirror_axes=mirrored_axes(package.manifest, mirror),
     )
-    network = package.load_network(device, half=is_gpu)
+    network = _network_of(package, device, half=is_gpu if half is None else half)
+    if is_gpu if compiled is None else compiled:
+        shapes = {
+            (count, len(preprocessing.channels), *preprocessing.patch_shape)
+            for count in (1, tiling.batch_size)
+        }
+        compile_network(network, sorted(shapes))
     return Segmenter(network, preprocessing, tiling, device, cleaning=cleaning)
+
+
+def _network_of(package: "Package", device: str, *, half: bool) -> nn.Module:
+    """Load a package's network in the type and layout that its device is fastest with."""
+    if device.startswith("cuda"):
+        return package.load_network(device, half=half).to(memory_format=torch.channels_last_3d)
+    return package.load_network(device).to(torch.bfloat16 if half else torch.float32)

@@ -60,8 +60,7 @@ def predict_slabs(
     sums: torch.Tensor | None = None
     for index, (start, end) in enumerate(zip(along.starts, ends, strict=True)):
         pairs = list(product(*(range(len(item.starts)) for item in across)))
-        for number in range(0, len(pairs), batch_size):
-            chosen = pairs[number : number + batch_size]
+        for chosen in _batches(pairs, batch_size):
             corners = [_corner(axis, start, pair, across) for pair in chosen]
             logits = forward(torch.stack([_cut(images, corner, patch_shape) for corner in corners]))
             if sums is None:
@@ -78,6 +77,13 @@ def predict_slabs(
         carried = int(index == 0)
         yield Slab(start - 1 + carried, sums[:, carried : 1 + end - start])
         _advance(sums, end - start)
+
+
+def _batches(pairs: list[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
+    """Yield whole batches, then what is left one by one: a compiled network knows these two shapes."""
+    whole = len(pairs) - len(pairs) % size
+    yield from (pairs[first : first + size] for first in range(0, whole, size))
+    yield from ([pair] for pair in pairs[whole:])
 
 
 def _corner(axis: int, start: int, pair: tuple[int, ...], across: list[AxisTiles]) -> list[int]:

@@ -1,6 +1,7 @@
 """Tiling: a network's logits for an image of any size, from overlapping patches."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -8,6 +9,8 @@ import torch
 from torch import nn
 
 from medpipe.core.preprocessing import Shape3
+from medpipe.inference.compiled import is_compiled
+from medpipe.inference.onednn import OneDnnConvolutions
 from medpipe.inference.slabs import Slab, predict_slabs
 
 
@@ -43,6 +46,8 @@ class TileForward:
         self._network = network.eval()
         axes = [axis + 2 for axis in tiling.mirror_axes]
         self._flips = [chosen for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
+        # A compiled network has its convolutions chosen already, and a mode would have it compiled anew.
+        self._convolutions = nullcontext() if is_compiled(network) else OneDnnConvolutions()
         self._scores: list[torch.Tensor] = []
 
     @property
@@ -57,9 +62,10 @@ class TileForward:
     def __call__(self, patches: torch.Tensor) -> torch.Tensor:
         """Return float32 logits of patches ``(B, C, P, Q, R)``, on their device."""
         weights = next(self._network.parameters(), patches)
-        inputs = patches.to(weights.device, weights.dtype)
+        # A copy is made within inference mode: a compiled network tells such tensors from others.
+        inputs = patches.to(weights.device, weights.dtype, copy=True)
         # Validation may run where autocast is on for training.
-        with torch.autocast(weights.device.type, enabled=False):
+        with torch.autocast(weights.device.type, enabled=False), self._convolutions:
             total = self._logits(inputs)
             for axes in self._flips[1:]:
                 total += self._logits(inputs.flip(axes)).flip(axes)

@@ -1,6 +1,7 @@
 """Settings: plain data only, and every message names the line and the nearest key."""
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +14,10 @@ from medpipe.core.errors import SettingsError
 from medpipe.core.settings import (
     MAX_DEPTH,
     MAX_FILE_BYTES,
+    cache_folder,
     configuration_folder,
     nearest,
+    offer_environment,
     parse_settings,
     read_settings,
     validate_settings,
@@ -176,6 +179,21 @@ class TestValidation:
 )
 def test_nearest(name: str, choices: list[str], text: str) -> None:
     assert nearest(name, choices) == text
+
+
+def test_cache_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/medpipe")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "medpipe"
+
+
+def test_offered_variables_leave_the_users_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDPIPE_TEST_SET", "by the user")
+    monkeypatch.setenv("MEDPIPE_TEST_UNSET", "")  # so that it is put back
+    monkeypatch.delenv("MEDPIPE_TEST_UNSET")
+    offer_environment(MEDPIPE_TEST_SET="x", MEDPIPE_TEST_UNSET="y")
+    assert (os.environ["MEDPIPE_TEST_SET"], os.environ["MEDPIPE_TEST_UNSET"]) == ("by the user", "y")
 
 
 def test_configuration_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:

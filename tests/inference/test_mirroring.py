@@ -14,7 +14,7 @@ from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.inference.mirroring import mirrored_axes
 from medpipe.inference.segmenter import load_segmenter
-from medpipe.inference.tiling import Tiling, predict_logits
+from medpipe.inference.tiling import TileForward, Tiling, predict_logits
 from medpipe.models.registry import build_network
 from medpipe.runs.stages.segment import Segment, SegmentParams
 from medpipe.zoo.manifest import NetworkSpec, PackageSpec
@@ -95,7 +95,7 @@ def test_labels_are_those_of_the_mean_over_mirror_images(tmp_path: Path) -> None
     segmenter = load_segmenter(package, mirror=("left_right", "head_foot"))
     images, plain = segmenter.prepare({"image": volume}).images, Tiling((8, 12, 16))
     logits = sum(
-        predict_logits(segmenter.network, images.flip(axes), plain).flip(axes)
+        predict_logits(TileForward(segmenter.network, plain), images.flip(axes)).flip(axes)
         for axes in ((), (1,), (3,), (1, 3))
     )
     assert isinstance(logits, torch.Tensor)

@@ -10,9 +10,10 @@ from medpipe.core.preprocessing import Channel, PercentileScale, Preprocessing
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.inference.preprocess import prepare
-from medpipe.inference.segmenter import Segmenter
+from medpipe.inference.segmenter import Segmenter, load_segmenter
 from medpipe.inference.tiling import TileForward, Tiling, predict_logits
 from medpipe.models.registry import build_network
+from medpipe.zoo.finder import find_package
 
 SHAPE = (40, 48, 44)
 
@@ -55,6 +56,15 @@ def test_labels_are_those_of_logits_at_full_size(
     labels = labels.permute([prepared.reorientation.order.index(axis) for axis in range(3)])
     assert found.shape == SHAPE
     assert np.mean(found == labels.numpy()) > 0.9999
+
+
+def test_half_precision_on_a_cpu_is_bfloat16_and_labels_hardly_differ() -> None:
+    package = find_package("hippocampus")
+    half = load_segmenter(package, half=True)
+    assert next(half.network.parameters()).dtype == torch.bfloat16
+    labels = [item.segment({"image": volume()}).labels for item in (half, load_segmenter(package))]
+    assert len(np.unique(labels[1])) == 3
+    assert np.mean(labels[0] == labels[1]) > 0.999
 
 
 def test_logits_agree_with_monai_where_its_tiles_are_ours(network: torch.nn.Module) -> None:

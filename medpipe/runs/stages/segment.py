@@ -59,6 +59,12 @@ class SegmentParams(Params):
         default=(),
         description="Predict mirror images along these axes too and average; each axis doubles the time.",
     )
+    precision: Literal["auto", "full", "half"] = Field(
+        default="auto", description="Arithmetic of the network: auto is half on a GPU, full on a CPU."
+    )
+    compiled: Literal["auto", "always", "never"] = Field(
+        default="auto", description="Compile the network, once for this machine: auto is on a GPU alone."
+    )
 
 
 @dataclass(frozen=True)
@@ -116,9 +122,9 @@ class Segment(Stage):
             device,
             overlap=params.overlap,
             mirror=params.mirror,
-            cleaning=Cleaning(
-                params.largest, params.min_object_ml, params.max_objects, params.fill_holes
-            ),
+            half=None if params.precision == "auto" else params.precision == "half",
+            compiled=None if params.compiled == "auto" else params.compiled == "always",
+            cleaning=Cleaning(params.largest, params.min_object_ml, params.max_objects, params.fill_holes),
         )
 
     def __call__(self, case: Case, context: StageContext) -> Case:
