@@ -10,7 +10,8 @@ The trained package ``hippocampus`` segments the crops that it was made for (1 m
 interpolated), the same crops on a grid of 0.7 mm, and the MNI152 head at 0.8 mm, in full precision, with
 bfloat16 as on a CPU (``precision: half``), and with float16 as on a GPU, computed on the CPU.
 
-Run: ``python benchmarks/label_agreement.py [--images ../shared/data/hippocampus/images] [--limit 220]``
+Run: ``python benchmarks/label_agreement.py [--images ../shared/data/hippocampus/images] [--limit 220]
+[--no-head]``
 """
 
 import argparse
@@ -61,12 +62,13 @@ def on_grid(volume: Volume, spacing_mm: float) -> Volume:
     return Volume(array, affine, volume.modality, volume.source)
 
 
-def scans(images: Path, limit: int) -> Iterator[Scan]:
+def scans(images: Path, limit: int, *, head: bool) -> Iterator[Scan]:
     for path in sorted(images.glob("*.nii.gz"))[:limit]:
         volume = replace(load(path), modality="MR")
         yield Scan("crops, 1 mm", path.name, volume)
         yield Scan(f"crops, {FINE_MM:g} mm", path.name, on_grid(volume, FINE_MM))
-    yield Scan(f"MNI152 head, {HEAD_MM:g} mm", "MNI152", on_grid(load_mni(), HEAD_MM))
+    if head:
+        yield Scan(f"MNI152 head, {HEAD_MM:g} mm", "MNI152", on_grid(load_mni(), HEAD_MM))
 
 
 @torch.inference_mode()
@@ -106,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=Path("../shared/data/hippocampus/images"))
     parser.add_argument("--limit", type=int, default=220, help="crops at most")
+    parser.add_argument("--no-head", dest="head", action="store_false", help="leave the whole head out")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     package = find_package("hippocampus")
@@ -113,7 +116,7 @@ def main() -> None:
     float16 = replace(plain, network=package.load_network().half())
     engines = {"float32": plain, "bfloat16": load_segmenter(package, half=True), "float16": float16}
     shares: dict[tuple[str, str], dict[str, float]] = {}
-    for scan in scans(given.images, given.limit):
+    for scan in scans(given.images, given.limit, head=given.head):
         expected = reference(plain, scan.volume)
         for precision, segmenter in engines.items():
             found = segmenter.segment({"image": scan.volume}, side=Laterality.LEFT).labels
