@@ -59,6 +59,7 @@ class TestTakenOver:
             "orientation": "RAS",
             "mirror_right": False,
             "spacing_mm": (3.0, 3.0, 3.0),
+            "interpolation": "linear",
             "patch_shape": (32, 32, 16),
             "multiple_of": 1,
         }
