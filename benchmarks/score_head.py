@@ -40,7 +40,7 @@ from medpipe.training.workflow import read_cases
 
 RESULTS = Path("benchmarks/results/score_head.json")
 RECIPE = Path("pipelines/train/brain-mmse.yaml")
-SIZES, SEEDS = (20, 100), (0, 1, 2)
+SIZES, SEEDS = (100, 20), (0, 1, 2)
 NUM_TEST, FIRST_TEST = 60, 10_000
 MODES = ("joint", "score alone", "masks alone", "joint, learned weights")
 JOINT = (MODES[0], MODES[3])
@@ -181,7 +181,7 @@ def main() -> None:
         "sizes": {},
     }
     runs = {size: {mode: [] for mode in MODES} for size in SIZES}
-    for mode, size, seed in product(MODES, SIZES, SEEDS):
+    for seed, size, mode in product(SEEDS, SIZES, MODES):
         print(f"{mode}, {size} brains, seed {seed}", flush=True)
         runs[size][mode].append(train_and_score(mode, size, seed, train, test, given.folder, given.steps))
     for size in SIZES:
