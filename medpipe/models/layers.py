@@ -1,5 +1,6 @@
 """Layers by the number of spatial axes: one network definition serves 2-D and 3-D images."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from torch import nn
@@ -9,23 +10,49 @@ LEAKY_SLOPE: Final = 0.01
 
 _CONVOLUTIONS: Final = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED: Final = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_AVERAGES: Final = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _INSTANCE_NORMS: Final = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 DIMS: Final = tuple(_CONVOLUTIONS)
 """Numbers of spatial axes that networks can be built for."""
 
+PerAxis = int | Sequence[int]
+"""One number for every spatial axis, or one for all."""
+
+
+def per_axis(dims: int, value: PerAxis) -> tuple[int, ...]:
+    """Return the number of each axis."""
+    return (value,) * dims if isinstance(value, int) else tuple(value)
+
 
 def convolution(
-    dims: int, in_channels: int, out_channels: int, *, kernel_size: int, stride: int = 1, bias: bool = False
+    dims: int,
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel_size: PerAxis,
+    stride: PerAxis = 1,
+    bias: bool = False,
 ) -> nn.Module:
-    """Return a convolution of an odd kernel that keeps the grid, or divides it by ``stride``, rounded up."""
+    """Return a convolution of odd kernels that keeps the grid, or divides it by ``stride``, rounded up."""
+    kernel = per_axis(dims, kernel_size)
+    padding = tuple(size // 2 for size in kernel)
     return _CONVOLUTIONS[dims](
-        in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias
+        in_channels, out_channels, kernel, stride=per_axis(dims, stride), padding=padding, bias=bias
     )
 
 
-def doubling(dims: int, in_channels: int, out_channels: int) -> nn.Module:
-    """Return a transposed convolution that doubles every axis of the grid."""
-    return _TRANSPOSED[dims](in_channels, out_channels, kernel_size=2, stride=2, bias=False)
+def enlarging(
+    dims: int, in_channels: int, out_channels: int, *, factor: PerAxis = 2, bias: bool = False
+) -> nn.Module:
+    """Return a transposed convolution that multiplies the axes of the grid."""
+    factors = per_axis(dims, factor)
+    return _TRANSPOSED[dims](in_channels, out_channels, kernel_size=factors, stride=factors, bias=bias)
+
+
+def average_pool(dims: int, factor: PerAxis) -> nn.Module:
+    """Return the means of blocks of voxels: it divides the grid, rounded up."""
+    factors = per_axis(dims, factor)
+    return _AVERAGES[dims](factors, stride=factors, ceil_mode=True)
 
 
 def instance_norm(dims: int, channels: int) -> nn.Module:

@@ -16,6 +16,7 @@ from medpipe.core.settings import SettingsFile, nearest, validate_settings
 NETWORKS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "unet": "medpipe.models.unet.model:UNet",
+        "nnunet": "medpipe.models.nnunet.model:NnUNet",
         "dynunet": "medpipe.models.unet.monai_dynunet:MonaiDynUNet",
         "monai-unet": "medpipe.models.monai_networks:MonaiUNet",
         "monai-segresnet": "medpipe.models.monai_networks:MonaiSegResNet",

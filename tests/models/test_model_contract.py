@@ -54,6 +54,14 @@ class Subject:
 
 
 SMALL = {"channels": (4, 8, 16)}
+NNUNET = {
+    "channels": (4, 8, 8),
+    "kernel_sizes": ((1, 3, 3), (3, 3, 3), (3, 3, 3)),
+    "strides": ((1, 1, 1), (1, 2, 2), (2, 2, 2)),
+    "encoder_blocks": (1, 2, 2),
+    "decoder_convs": (2, 1),
+}
+NNUNET_2D = {**NNUNET, "kernel_sizes": ((3, 3),) * 3, "strides": ((1, 1), (2, 2), (2, 1))}
 SUBJECTS = {
     "unet-3d": Subject("unet", SMALL),
     "unet-2d": Subject("unet", SMALL, dims=2, odd=(37, 53)),
@@ -62,6 +70,9 @@ SUBJECTS = {
         "unet", {**SMALL, "score_outputs": [1, 3], "score_hidden": [8], "score_dropout": 0.0}
     ),
     "unet-residual": Subject("unet", {"channels": (4, 4, 8), "residual": True, "convs_per_level": 3}),
+    "nnunet-plain": Subject("nnunet", NNUNET),
+    "nnunet-residual": Subject("nnunet", {**NNUNET, "residual": True}),
+    "nnunet-2d": Subject("nnunet", NNUNET_2D, dims=2, odd=(37, 53)),
     "dynunet": Subject("dynunet", SMALL, odd=None),
 }
 

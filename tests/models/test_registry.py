@@ -8,10 +8,18 @@ from medpipe.models.unet.model import UNet
 
 NEEDED = {"in_channels": 1, "num_classes": 2}
 
+LEVELS = {
+    "kernel_sizes": [[1, 3, 3], [3, 3, 3], [3, 3, 3]],
+    "strides": [[1, 1, 1], [1, 2, 2], [2, 2, 2]],
+    "encoder_blocks": [1, 1, 1],
+    "decoder_convs": [1, 1],
+}
+
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("monai-")])
 def test_every_name_builds(name: str) -> None:
-    assert count_parameters(build_network(name, {**NEEDED, "channels": [2, 3, 4]})) > 0
+    arguments = {**NEEDED, "channels": [2, 3, 4], **(LEVELS if name == "nnunet" else {})}
+    assert count_parameters(build_network(name, arguments)) > 0
 
 
 def test_arguments_are_data_as_json_gives_it() -> None:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from medpipe.models.layers import convolution, instance_norm, leaky_relu
+from medpipe.models.layers import PerAxis, convolution, instance_norm, leaky_relu, per_axis
 
 
 class ConvBlock(nn.Module):
@@ -15,8 +15,9 @@ class ConvBlock(nn.Module):
         out_channels: Channels of every convolution.
         dims: Spatial axes.
         num_convs: Number of convolutions.
+        kernel_size: Odd sizes of their kernels.
         stride: Stride of the first one.
-        residual: Add the input, projected where its shape differs, before the last leaky ReLU.
+        shortcut: What is added before the last leaky ReLU, made of the input; None for nothing.
     """
 
     def __init__(
@@ -26,8 +27,9 @@ class ConvBlock(nn.Module):
         *,
         dims: int,
         num_convs: int,
-        stride: int = 1,
-        residual: bool = False,
+        kernel_size: PerAxis = 3,
+        stride: PerAxis = 1,
+        shortcut: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.body = nn.Sequential()
@@ -35,17 +37,10 @@ class ConvBlock(nn.Module):
             source, step = (out_channels, 1) if index else (in_channels, stride)
             if index:
                 self.body.append(leaky_relu())
-            self.body.append(convolution(dims, source, out_channels, kernel_size=3, stride=step))
+            self.body.append(convolution(dims, source, out_channels, kernel_size=kernel_size, stride=step))
             self.body.append(instance_norm(dims, out_channels))
         self.activation = leaky_relu()
-        self.shortcut: nn.Module | None = None
-        if residual and in_channels == out_channels and stride == 1:
-            self.shortcut = nn.Identity()
-        elif residual:
-            self.shortcut = nn.Sequential(
-                convolution(dims, in_channels, out_channels, kernel_size=1, stride=stride),
-                instance_norm(dims, out_channels),
-            )
+        self.shortcut = shortcut
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``(B, in_channels, I, J[, K])`` to ``(B, out_channels, ...)`` on the divided grid."""
@@ -54,3 +49,13 @@ class ConvBlock(nn.Module):
             result = result + self.shortcut(features)
         activated: Tensor = self.activation(result)
         return activated
+
+
+def strided_shortcut(dims: int, in_channels: int, out_channels: int, *, stride: PerAxis) -> nn.Module:
+    """Return the identity, or a strided projection where a block changes the shape."""
+    if in_channels == out_channels and set(per_axis(dims, stride)) == {1}:
+        return nn.Identity()
+    return nn.Sequential(
+        convolution(dims, in_channels, out_channels, kernel_size=1, stride=stride),
+        instance_norm(dims, out_channels),
+    )

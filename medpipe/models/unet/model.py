@@ -1,12 +1,14 @@
 """The U-Net: encoder, decoder, mask head, and a score head on the bottom."""
 
+from functools import partial
+from itertools import pairwise
+
 from torch import Tensor, nn
 
-from medpipe.core.codes import Code
-from medpipe.core.errors import SettingsError, ShapeError
+from medpipe.models.checks import check_argument, check_images
 from medpipe.models.layers import DIMS, initialise
-from medpipe.models.unet.decoder import Decoder
-from medpipe.models.unet.encoder import Encoder
+from medpipe.models.unet.decoder import Decoder, DecoderLevel
+from medpipe.models.unet.encoder import halving_encoder
 from medpipe.models.unet.heads import MaskHead, UNetOutput
 from medpipe.models.unet.score_head import ACTIVATIONS, ScoreHead
 
@@ -73,12 +75,14 @@ class UNet(nn.Module):
         _check("score_dropout", score_dropout, holds=0 <= score_dropout < 1, expected="in [0, 1)")
         super().__init__()
         self._in_channels = in_channels
-        self._dims = dims
-        self._stride = 2 ** (len(channels) - 1)
-        self.encoder = Encoder(
+        self._total_stride = (2 ** (len(channels) - 1),) * dims
+        self.encoder = halving_encoder(
             in_channels, channels, dims=dims, convs_per_level=convs_per_level, residual=residual
         )
-        self.decoder = Decoder(channels, dims=dims, convs_per_level=convs_per_level)
+        self.decoder = Decoder(
+            DecoderLevel(coarse, fine, dims=dims, num_convs=convs_per_level)
+            for fine, coarse in pairwise(channels)
+        )
         supervised = channels[:-1] if deep_supervision else channels[:1]
         self.mask_head = MaskHead(supervised, num_classes, dims=dims)
         self.score_head: ScoreHead | None = None
@@ -105,28 +109,12 @@ class UNet(nn.Module):
         Raises:
             ShapeError: Channels or axes differ, or the images are so small that the bottom is one voxel.
         """
-        self._check_images(images)
+        check_images(images, in_channels=self._in_channels, total_stride=self._total_stride)
         features = self.encoder(images)
         output: UNetOutput = self.mask_head(self.decoder(features))
         if self.score_head is None:
             return output
         return output._replace(scores=self.score_head(features[-1], output.logits))
 
-    def _check_images(self, images: Tensor) -> None:
-        if images.ndim != self._dims + 2 or images.shape[1] != self._in_channels:
-            axes = "I, J, K" if self._dims == 3 else "I, J"
-            raise ShapeError(
-                f"Images must be (B, {self._in_channels}, {axes})", found=f"{tuple(images.shape)}"
-            )
-        # Instance norm over a single voxel has no variance to divide by.
-        if max(images.shape[2:]) <= self._stride:
-            raise ShapeError(
-                "The images are too small for the levels of the network",
-                found=f"{tuple(images.shape[2:])} voxels",
-                fix=f"One axis at least must have more than {self._stride}: pad the images.",
-            )
 
-
-def _check(name: str, value: object, *, holds: bool, expected: str) -> None:
-    if not holds:
-        raise SettingsError(Code.E_SETTINGS, f"{name} of the U-Net must be {expected}", found=repr(value))
+_check = partial(check_argument, "U-Net")
