@@ -22,6 +22,12 @@ from medpipe.core.affine import (
 )
 from medpipe.core.errors import ShapeError
 
+Orientation = str | tuple[int, int, int]
+"""Axis codes such as ``"RAS"``, or the order of an array's own axes, whose directions are kept."""
+
+Box = tuple[slice, slice, slice]
+"""Voxels along each array axis, half-open."""
+
 
 @dataclass(frozen=True, eq=False)
 class Grid:
@@ -85,6 +91,13 @@ class Grid:
         ends = [(-0.5, size - 0.5) for size in self.shape]
         return self.to_world_mm(list(product(*ends)))
 
+    def cropped(self, box: Box) -> "Grid":
+        """Return the grid of a part of the voxels."""
+        affine = self.affine.copy()
+        affine[:3, 3] = self.to_world_mm([part.start for part in box])
+        i, j, k = (part.stop - part.start for part in box)
+        return Grid((i, j, k), affine)
+
     def matches(self, other: "Grid", *, tolerance_mm: float = 1e-3) -> bool:
         """Whether both grids put every voxel at the same place, to ``tolerance_mm``."""
         if self.shape != other.shape:
@@ -120,16 +133,19 @@ class Reorientation:
         return Grid(shape, grid.affine @ step)  # type: ignore[arg-type]  # a tuple of three
 
 
-def reorientation_between(affine: Array, orientation: str) -> Reorientation:
+def reorientation_between(affine: Array, orientation: Orientation) -> Reorientation:
     """Return the permutation and flips that bring an affine closest to an orientation.
 
     Args:
         affine: 4x4, voxel index to RAS mm.
-        orientation: Three axis codes, one of each pair L/R, P/A, I/S, such as ``"RAS"``.
+        orientation: Three axis codes, one of each pair L/R, P/A, I/S, such as ``"RAS"``; or an order of the
+            array's own axes, for which the affine does not matter.
 
     Raises:
-        ShapeError: The codes do not name three different axes.
+        ShapeError: The codes or numbers do not name three different axes.
     """
+    if not isinstance(orientation, str):
+        return Reorientation(_checked_order(orientation), ())
     worlds = _world_axes(orientation)
     source_worlds = closest_axes(affine)
     order = tuple(source_worlds.index(world) for world, _ in worlds)
@@ -140,6 +156,12 @@ def reorientation_between(affine: Array, orientation: str) -> Reorientation:
         if directions[world, source] * sign < 0
     )
     return Reorientation(order, flips)  # type: ignore[arg-type]  # a tuple of three
+
+
+def _checked_order(order: tuple[int, int, int]) -> tuple[int, int, int]:
+    if sorted(order) != [0, 1, 2]:
+        raise ShapeError("An order of axes names 0, 1 and 2 once each", found=str(order))
+    return order
 
 
 def _world_axes(orientation: str) -> Sequence[tuple[int, int]]:

@@ -4,38 +4,60 @@ The steps, in this order; ``medpipe.inference`` and ``medpipe.training`` carry t
 
 1. orientation: axes are permuted and flipped to ``orientation``; nothing is interpolated;
 2. mirror: where ``mirror_right`` is set and the image shows the right side, the left-right axis is reversed;
-3. spacing: the field of view is kept and divided into ``max(1, round(size * old / new))`` voxels an axis, so
+3. crop: where ``crop_nonzero`` is set, to the smallest box that holds all voxels that are not 0 in any
+   channel; an image of 0 alone stays whole;
+4. spacing: the field of view is kept and divided into ``max(1, round(old / new * size))`` voxels an axis, so
    that the spacing is ``spacing_mm`` but for that rounding; images by ``interpolation`` without smoothing,
-   label maps by the nearest voxel;
-4. intensity: each channel by its own rule, over the whole image before any cropping;
-5. padding with 0 to ``padded_shape``, the smaller half in front; larger images are predicted in patches of
+   label maps by the nearest voxel; where slices are thick (``thick_ratio``), the axis across them takes the
+   nearest voxel;
+5. intensity: each channel by its own rule, over all that was kept; before step 4 where ``normalise_on`` says
+   so;
+6. padding with 0 to ``padded_shape``, the smaller half in front; larger images are predicted in patches of
    ``patch_shape``.
 
-Afterwards the steps are undone from the last to the first, so that masks lie on the source grid; logits are
-interpolated trilinearly.
+Afterwards the steps are undone from the last to the first, so that masks lie on the source grid. Logits are
+interpolated trilinearly, across thick slices taken from the nearest voxel; what was cropped is background.
 """
 
 from enum import StrEnum
-from math import prod
+from math import isclose, prod
 from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from medpipe.core.findings import Value
-from medpipe.core.grid import reorientation_between
+from medpipe.core.grid import Orientation, reorientation_between
 
 Shape3 = tuple[int, int, int]
+Spacing = tuple[float, float, float]
+Axis = Literal[0, 1, 2]
+Codes = Annotated[str, Field(pattern="^[LRPAIS]{3}$")]
+
+_SAME_SPACING: Final = 1e-5
+"""Spacings that differ by less, relatively, are equal but for the rounding of an affine."""
 
 MAX_PATCH_VOXELS: Final = 256**3
 """No network is trained on larger patches; a foreign package that asks for more would exhaust the memory."""
 
 
 class Region(StrEnum):
-    """The voxels that intensity statistics are taken over."""
+    """The voxels that intensity statistics are taken over.
+
+    All of them; those that are not 0 in the channel; or those that are not 0 in any channel, and the holes
+    that they enclose.
+    """
 
     ALL = "all"
     NONZERO = "nonzero"
+    INSIDE = "inside"
+
+
+class NormaliseOn(StrEnum):
+    """The grid that intensities are normalised on: the network's, or the image's own before resampling."""
+
+    NETWORK = "network"
+    SOURCE = "source"
 
 
 class Interpolation(StrEnum):
@@ -51,7 +73,7 @@ class Interpolation(StrEnum):
 class ZScore(Value):
     """Subtract the mean, divide by the standard deviation.
 
-    Over nonzero voxels the others stay 0. A standard deviation of 0 divides by 1.
+    Voxels outside the region become 0. A standard deviation of 0 divides by 1.
 
     Attributes:
         region: Voxels that give mean and standard deviation, and that are changed.
@@ -99,7 +121,28 @@ class WindowScale(Value):
         return self
 
 
-Intensity = Annotated[ZScore | PercentileScale | WindowScale, Field(discriminator="kind")]
+class FixedScale(Value):
+    """Clip to a range, subtract a mean, divide by a standard deviation: those of the data that was learned.
+
+    Attributes:
+        clip: Both ends of the range, in the units of the image, HU for CT; None for no clipping.
+        mean: What becomes 0.
+        std: What becomes 1.
+    """
+
+    kind: Literal["fixed"] = "fixed"
+    clip: tuple[float, float] | None = None
+    mean: float = 0.0
+    std: PositiveFloat = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.clip is not None:
+            _check_order(*self.clip)
+        return self
+
+
+Intensity = Annotated[ZScore | PercentileScale | WindowScale | FixedScale, Field(discriminator="kind")]
 """How the intensities of one channel become the network's input."""
 
 
@@ -117,9 +160,15 @@ class Channel(Value):
     intensity: Intensity
 
 
-def _three_axes(orientation: str) -> str:
+def _three_axes(orientation: Orientation) -> Orientation:
     reorientation_between(np.eye(4), orientation)  # raises where the axes are not three different ones
     return orientation
+
+
+def _different(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if axes is not None and len(set(axes)) < len(axes):
+        raise ValueError(f"axes must differ, found {axes}")
+    return axes
 
 
 class Preprocessing(Value):
@@ -127,21 +176,32 @@ class Preprocessing(Value):
 
     Attributes:
         channels: Input channels in the order of the network.
-        orientation: Axis codes of the network's input.
+        orientation: Axis codes of the network's input such as ``"RAS"``; or the order of the image's own
+            axes such as ``(2, 1, 0)``, which keeps their directions, whatever these are.
         mirror_right: The network knows the left side only: images of the right side are mirrored.
+        crop_nonzero: Leave out the margins where all channels are 0.
         spacing_mm: Spacing along the axes of ``orientation``; None keeps the image's own.
         interpolation: How images come to that spacing.
+        thick_ratio: Slices are thick where the spacing across them is more than this many times the finest
+            one, in the image or else in ``spacing_mm``; None for never.
+        normalise_on: Grid of step 5.
         patch_shape: Voxels ``(I, J, K)`` of one patch, the shape the network was trained on.
         multiple_of: Padded sizes are multiples of this; ``patch_shape`` must be too.
+        mirror_axes: Axes of the input along which the network learned from mirror images too, so that they
+            may be predicted; None where nothing is known of that.
     """
 
     channels: tuple[Channel, ...] = Field(min_length=1)
-    orientation: Annotated[str, Field(pattern="^[LRPAIS]{3}$"), AfterValidator(_three_axes)] = "RAS"
+    orientation: Annotated[Codes | tuple[Axis, Axis, Axis], AfterValidator(_three_axes)] = "RAS"
     mirror_right: bool = False
+    crop_nonzero: bool = False
     spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     interpolation: Interpolation = Interpolation.LINEAR
+    thick_ratio: Annotated[float, Field(gt=1.0)] | None = None
+    normalise_on: NormaliseOn = NormaliseOn.NETWORK
     patch_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     multiple_of: PositiveInt = 1
+    mirror_axes: Annotated[tuple[Axis, ...], AfterValidator(_different)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -151,7 +211,38 @@ class Preprocessing(Value):
             raise ValueError(f"patch_shape {self.patch_shape} has more than {MAX_PATCH_VOXELS} voxels")
         if any(size % self.multiple_of for size in self.patch_shape):
             raise ValueError(f"patch_shape {self.patch_shape} must be multiples of {self.multiple_of}")
+        if self.needs_inside and self.normalise_on is NormaliseOn.NETWORK:
+            raise ValueError(
+                "a region 'inside' is known on the image's own grid: normalise_on must be 'source'"
+            )
         return self
+
+    @property
+    def needs_inside(self) -> bool:
+        """Whether a channel is normalised over the region inside all channels."""
+        rules = [channel.intensity for channel in self.channels]
+        return any(
+            isinstance(rule, ZScore | PercentileScale) and rule.region is Region.INSIDE for rule in rules
+        )
+
+    def thick_axis(self, *spacings_mm: Spacing) -> int | None:
+        """Return the axis across thick slices, from the first of some spacings that has any.
+
+        Returns:
+            The axis; None where there are none, or where two axes are as coarse.
+
+        Source:
+            nnU-Net, ``default_resampling.py``: images are judged by their own spacing first, logits by the
+            network's.
+        """
+        if self.thick_ratio is None:
+            return None
+        for spacing in spacings_mm:
+            coarsest = max(spacing)
+            if coarsest > self.thick_ratio * min(spacing):
+                axes = [axis for axis in range(3) if isclose(spacing[axis], coarsest, rel_tol=_SAME_SPACING)]
+                return axes[0] if len(axes) == 1 else None
+        return None
 
     def padded_shape(self, shape: Shape3) -> Shape3:
         """Return the shape after padding: at least a patch, and multiples of ``multiple_of``."""

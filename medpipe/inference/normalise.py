@@ -8,7 +8,10 @@ import numpy as np
 import torch
 
 from medpipe.core.preprocessing import (
+    Channel,
+    FixedScale,
     Intensity,
+    NormaliseOn,
     PercentileScale,
     Preprocessing,
     Region,
@@ -20,16 +23,20 @@ _CHUNK: Final = 2**22
 """Voxels that exist in float64 at a time."""
 
 
-def normalise(image: torch.Tensor, rule: Intensity) -> torch.Tensor:
+def normalise(image: torch.Tensor, rule: Intensity, region: torch.Tensor | None = None) -> torch.Tensor:
     """Normalise one channel.
 
     Args:
         image: Values of any shape; HU for a window.
         rule: What to do; see :mod:`medpipe.core.preprocessing`.
+        region: The voxels inside all channels, bool of the same shape, for rules over them.
     """
     if isinstance(rule, WindowScale):
         return (image.clamp(rule.low_hu, rule.high_hu) - rule.low_hu) / (rule.high_hu - rule.low_hu)
-    inside = image != 0 if rule.region is Region.NONZERO else None
+    if isinstance(rule, FixedScale):
+        clipped = image if rule.clip is None else image.clamp(*rule.clip)
+        return (clipped - rule.mean) / rule.std
+    inside = _inside(image, rule.region, region)
     values = image.flatten() if inside is None else image[inside]
     if not len(values):
         return torch.zeros_like(image)
@@ -39,11 +46,22 @@ def normalise(image: torch.Tensor, rule: Intensity) -> torch.Tensor:
     return _between_percentiles(image, values, rule)
 
 
+def _inside(image: torch.Tensor, region: Region, given: torch.Tensor | None) -> torch.Tensor | None:
+    if region is Region.ALL:
+        return None
+    return image != 0 if region is Region.NONZERO else given
+
+
+def can_stay_in_hu(channel: Channel, spec: Preprocessing) -> bool:
+    """Whether a channel is windowed last, so that what works in Hounsfield units may come before."""
+    return isinstance(channel.intensity, WindowScale) and spec.normalise_on is NormaliseOn.NETWORK
+
+
 def apply_windows(images: torch.Tensor, spec: Preprocessing) -> torch.Tensor:
     """Window the channels ``(C, P, Q, R)`` that ``keep_hu`` left in Hounsfield units."""
     return torch.stack(
         [
-            normalise(image, channel.intensity) if isinstance(channel.intensity, WindowScale) else image
+            normalise(image, channel.intensity) if can_stay_in_hu(channel, spec) else image
             for image, channel in zip(images, spec.channels, strict=True)
         ]
     )

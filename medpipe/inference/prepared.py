@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from medpipe.core.grid import Grid, Reorientation
+from medpipe.core.grid import Box, Grid, Reorientation
 from medpipe.core.preprocessing import Shape3
 from medpipe.inference.slabs import Slab
 from medpipe.inference.source_labels import SourceLabels
@@ -18,29 +18,32 @@ class Prepared:
     Attributes:
         images: ``(C, P, Q, R)`` float32 on the device, padded.
         source: Grid of the volume it was made from.
+        box: Part of the source that it shows; what lies outside is background.
         reorientation: What was done to the axes.
         mirrored: Axis of the reoriented array that was reversed; None for none.
         inner_shape: Shape after resampling, before padding.
         offset: Padded voxels in front, along each axis.
+        thick_axis: Axis whose logits are taken from the nearest voxel; None for none.
     """
 
     images: torch.Tensor
     source: Grid
+    box: Box
     reorientation: Reorientation
     mirrored: int | None
     inner_shape: Shape3
     offset: Shape3
+    thick_axis: int | None = None
 
     @property
-    def oriented_shape(self) -> Shape3:
-        """Shape of the source after the reorientation."""
-        i, j, k = (self.source.shape[axis] for axis in self.reorientation.order)
-        return i, j, k
+    def oriented(self) -> Grid:
+        """Grid of what is shown of the source, after the reorientation."""
+        return self.reorientation.of_grid(self.source.cropped(self.box))
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Spacing of the input along its axes."""
-        oriented = self.reorientation.of_grid(self.source)
+        oriented = self.oriented
         i, j, k = (
             step * old / new
             for step, old, new in zip(oriented.spacing, oriented.shape, self.inner_shape, strict=True)
@@ -68,12 +71,15 @@ class Prepared:
             axis: Axis of the images that the slabs follow.
 
         Returns:
-            ``(I, J, K)`` uint8 on the CPU: the class of the highest logit, interpolated trilinearly.
+            ``(I, J, K)`` uint8 on the CPU: the class of the highest logit, interpolated as the
+            specification says.
         """
         return self._placed(slabs, self.offset, axis=axis)
 
     def _placed(self, slabs: Iterable[Slab], offset: Shape3, *, axis: int) -> torch.Tensor:
-        collected = SourceLabels(self.inner_shape, self.oriented_shape, offset, axis)
+        collected = SourceLabels(
+            self.inner_shape, self.oriented.shape, offset, axis, thick_axis=self.thick_axis
+        )
         for slab in slabs:
             collected.add(slab)
         labels = collected.result()
@@ -81,4 +87,6 @@ class Prepared:
         # Reversed twice is not reversed: a mirrored axis may be one that was flipped.
         labels = labels.flip([axis for axis in range(3) if reversed_axes.count(axis) == 1])
         inverse = [self.reorientation.order.index(axis) for axis in range(3)]
-        return labels.permute(inverse).contiguous()
+        whole = torch.zeros(self.source.shape, dtype=labels.dtype)
+        whole[self.box] = labels.permute(inverse)
+        return whole

@@ -13,12 +13,13 @@ from medpipe.core.affine import closest_axes
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, ShapeError
 from medpipe.core.findings import Laterality
-from medpipe.core.grid import Grid, Reorientation, reorientation_between
-from medpipe.core.preprocessing import Intensity, Interpolation, Preprocessing, Shape3, WindowScale
+from medpipe.core.grid import Box, Grid, Reorientation, reorientation_between
+from medpipe.core.preprocessing import Channel, NormaliseOn, Preprocessing, Shape3, WindowScale
 from medpipe.core.volume import Volume
-from medpipe.inference.cubic import resample_cubic
-from medpipe.inference.normalise import normalise
+from medpipe.inference.nonzero import box_around, filled, nonzero_mask, whole_box
+from medpipe.inference.normalise import can_stay_in_hu, normalise
 from medpipe.inference.prepared import Prepared
+from medpipe.inference.resample import resample
 
 _LEFT_RIGHT = 0
 """World axis that separates left from right."""
@@ -46,44 +47,60 @@ def prepare(
         RefusedError: A channel is missing (``E_NO_MATCH``), of another modality (``E_MODALITY``) or on
             another grid (``E_DIMS``), or the image is a single slice and the patches are not (``E_DIMS``).
     """
-    first = _channel_volume(volumes, spec, 0)
-    move = reorientation_between(first.affine, spec.orientation)
-    mirrored = _mirror_axis(spec, move, first, side)
-    oriented = move.of_grid(first.grid)
-    _check_depth(oriented.shape, spec.patch_shape)
-    inner_shape = resampled_shape(oriented, spec)
+    sources = [_channel_volume(volumes, spec, index) for index in range(len(spec.channels))]
+    grid = sources[0].grid
+    _check_grids(sources, spec)
+    box, region = _kept(sources, spec)
+    seen = grid.cropped(box)
+    move = reorientation_between(grid.affine, spec.orientation)
+    mirrored = _mirror_axis(spec, move, grid, side)
+    _check_depth(move.of_grid(grid).shape, spec.patch_shape)
+    inner_shape = resampled_shape(move.of_grid(seen), spec)
     images = []
-    for index, channel in enumerate(spec.channels):
-        volume = _channel_volume(volumes, spec, index)
-        if not volume.grid.matches(first.grid):
-            raise RefusedError(
-                Code.E_DIMS,
-                f"The channel {channel.name!r} lies on another grid than the first",
-                found=f"{volume.grid.shape}, expected {first.grid.shape}",
-                fix="Resample it to the first image's grid before.",
-            )
-        image = volume.array[:1].to(device, torch.float32)
-        image = _resampled(image, inner_shape, move, spec.interpolation)
-        image = apply_reorientation(image, move)[0]
+    for channel, source in zip(spec.channels, sources, strict=True):
+        keep = keep_hu and can_stay_in_hu(channel, spec)
+        image = source.array[0][box].to(device, torch.float32)
+        if spec.normalise_on is NormaliseOn.SOURCE:
+            image = normalise(image, channel.intensity, region)
+        image = _resampled(image, inner_shape, move, seen, spec)
+        image = apply_reorientation(image[None], move)[0]
         if mirrored is not None:
             image = image.flip(mirrored)
-        keep = keep_hu and isinstance(channel.intensity, WindowScale)
-        images.append(image if keep else normalise(image, channel.intensity))
-    fills = [_lower_end(channel.intensity) if keep_hu else 0.0 for channel in spec.channels]
+        if spec.normalise_on is NormaliseOn.NETWORK and not keep:
+            image = normalise(image, channel.intensity)
+        images.append(image)
+    fills = [_lower_end(channel, spec) if keep_hu else 0.0 for channel in spec.channels]
     padded, offset = pad_to(torch.stack(images), spec.padded_shape(inner_shape), fills)
-    return Prepared(padded, first.grid, move, mirrored, inner_shape, offset)
+    thick_axis = _thick_axis(spec, move, seen, logits=True)
+    return Prepared(padded, grid, box, move, mirrored, inner_shape, offset, thick_axis)
+
+
+def _kept(sources: Sequence[Volume], spec: Preprocessing) -> tuple[Box, torch.Tensor | None]:
+    """Return the part of the source that is used, and in it the region inside all channels if needed."""
+    whole = whole_box(sources[0].grid.shape)
+    if not (spec.crop_nonzero or spec.needs_inside):
+        return whole, None
+    mask = nonzero_mask(source.array[0] for source in sources)
+    box = box_around(mask) if spec.crop_nonzero else whole
+    return box, filled(mask[box]) if spec.needs_inside else None
 
 
 def _resampled(
-    image: torch.Tensor, inner_shape: Shape3, move: Reorientation, interpolation: Interpolation
+    image: torch.Tensor, inner_shape: Shape3, move: Reorientation, seen: Grid, spec: Preprocessing
 ) -> torch.Tensor:
-    """Resample ``(1, I, J, K)`` before its axes are moved: what is moved then is smaller, as a rule."""
+    """Resample ``(I, J, K)`` before its axes are moved: what is moved then is smaller, as a rule."""
     i, j, k = (inner_shape[move.order.index(axis)] for axis in range(3))
-    if tuple(image.shape[1:]) == (i, j, k):
-        return image
-    if interpolation is Interpolation.CUBIC:
-        return resample_cubic(image[0], (i, j, k))[None]
-    return functional.interpolate(image[None], size=(i, j, k), mode="trilinear", align_corners=False)[0]
+    thick = _thick_axis(spec, move, seen, logits=False)
+    thick = None if thick is None else move.order[thick]
+    return resample(image, (i, j, k), spec.interpolation, thick_axis=thick)
+
+
+def _thick_axis(spec: Preprocessing, move: Reorientation, seen: Grid, *, logits: bool) -> int | None:
+    """Return the axis of the network's input that lies across thick slices; see the specification."""
+    if spec.spacing_mm is None:
+        return None
+    spacings = (move.of_grid(seen).spacing, spec.spacing_mm)
+    return spec.thick_axis(*(reversed(spacings) if logits else spacings))
 
 
 def prepare_labels(prepared: Prepared, label_map: torch.Tensor) -> torch.Tensor:
@@ -104,7 +121,9 @@ def prepare_labels(prepared: Prepared, label_map: torch.Tensor) -> torch.Tensor:
             "The label map does not lie on the image's grid",
             found=f"{tuple(label_map.shape)}, expected {prepared.source.shape}",
         )
-    labels = apply_reorientation(label_map[None].to(prepared.images.device), prepared.reorientation)
+    labels = apply_reorientation(
+        label_map[prepared.box][None].to(prepared.images.device), prepared.reorientation
+    )
     if prepared.mirrored is not None:
         labels = labels.flip(prepared.mirrored + 1)
     if tuple(labels.shape[1:]) != prepared.inner_shape:
@@ -127,7 +146,7 @@ def resampled_shape(oriented: Grid, spec: Preprocessing) -> Shape3:
     if spec.spacing_mm is None:
         return oriented.shape
     i, j, k = (
-        max(1, round(size * old / new))
+        max(1, round(old / new * size))
         for size, old, new in zip(oriented.shape, oriented.spacing, spec.spacing_mm, strict=True)
     )
     return i, j, k
@@ -166,8 +185,20 @@ def _check_depth(shape: Shape3, patch_shape: Shape3) -> None:
         )
 
 
-def _lower_end(rule: Intensity) -> float:
-    return rule.low_hu if isinstance(rule, WindowScale) else 0.0
+def _lower_end(channel: Channel, spec: Preprocessing) -> float:
+    rule = channel.intensity
+    return rule.low_hu if isinstance(rule, WindowScale) and can_stay_in_hu(channel, spec) else 0.0
+
+
+def _check_grids(sources: Sequence[Volume], spec: Preprocessing) -> None:
+    for channel, source in zip(spec.channels, sources, strict=True):
+        if not source.grid.matches(sources[0].grid):
+            raise RefusedError(
+                Code.E_DIMS,
+                f"The channel {channel.name!r} lies on another grid than the first",
+                found=f"{source.grid.shape}, expected {sources[0].grid.shape}",
+                fix="Resample it to the first image's grid before.",
+            )
 
 
 def _channel_volume(volumes: Mapping[str, Volume], spec: Preprocessing, index: int) -> Volume:
@@ -188,9 +219,7 @@ def _channel_volume(volumes: Mapping[str, Volume], spec: Preprocessing, index: i
     return volume
 
 
-def _mirror_axis(
-    spec: Preprocessing, move: Reorientation, volume: Volume, side: Laterality | None
-) -> int | None:
+def _mirror_axis(spec: Preprocessing, move: Reorientation, grid: Grid, side: Laterality | None) -> int | None:
     if not (spec.mirror_right and side is Laterality.RIGHT):
         return None
-    return closest_axes(move.of_grid(volume.grid).affine).index(_LEFT_RIGHT)
+    return closest_axes(move.of_grid(grid).affine).index(_LEFT_RIGHT)

@@ -4,6 +4,8 @@ Interpolated trilinearly, logits are averages of those at the eight corners of a
 So where one class is the highest at all eight corners it is the highest everywhere between them: there the
 label is known without interpolation, and only cells that a border crosses are interpolated.
 
+Where slices are thick, logits across them are those of the nearest voxel instead.
+
 Letters: C classes, P Q R axes of the network's grid, A B D axes of the source in the same order.
 """
 
@@ -14,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from medpipe.core.preprocessing import Shape3
+from medpipe.inference.resample import nearest_voxels
 from medpipe.inference.slabs import Slab
 
 _MAX_LOGITS: Final = 2**25
@@ -31,11 +34,13 @@ class AxisMap:
         low: ``(N,)`` int64, network voxel at or before each source voxel.
         high: ``(N,)`` int64, the next one, or the same at the end.
         weight: ``(N,)`` float32 of ``high``.
+        is_nearest: Whether ``low`` alone counts.
     """
 
     low: torch.Tensor
     high: torch.Tensor
     weight: torch.Tensor
+    is_nearest: bool = False
 
     @classmethod
     def between(cls, inner: int, outer: int, device: torch.device | str = "cpu") -> "AxisMap":
@@ -46,10 +51,16 @@ class AxisMap:
         high = (low + 1).clamp_max(inner - 1)
         return cls(low.to(device), high.to(device), (place - low).float().to(device))
 
+    @classmethod
+    def to_nearest(cls, inner: int, outer: int, device: torch.device | str = "cpu") -> "AxisMap":
+        """Map ``outer`` source voxels onto the nearest of ``inner`` network voxels."""
+        low = nearest_voxels(inner, outer).to(device)
+        return cls(low, low, torch.zeros(outer, device=device), is_nearest=True)
+
     def rows(self, first: int, last: int, origin: int) -> "AxisMap":
         """Return source voxels ``first`` to ``last`` (left out), network voxels counted from ``origin``."""
         part = slice(first, last)
-        return AxisMap(self.low[part] - origin, self.high[part] - origin, self.weight[part])
+        return AxisMap(self.low[part] - origin, self.high[part] - origin, self.weight[part], self.is_nearest)
 
 
 class SourceLabels:
@@ -60,13 +71,23 @@ class SourceLabels:
         outer_shape: ``(A, B, D)`` of the source, its axes in the order of the network's.
         offset: Padded voxels of the network's grid in front, along each axis.
         axis: The axis of the slabs.
+        thick_axis: Axis along which logits are taken from the nearest voxel; None for none.
     """
 
-    def __init__(self, inner_shape: Shape3, outer_shape: Shape3, offset: Shape3, axis: int) -> None:
+    def __init__(
+        self,
+        inner_shape: Shape3,
+        outer_shape: Shape3,
+        offset: Shape3,
+        axis: int,
+        *,
+        thick_axis: int | None = None,
+    ) -> None:
         self._order = (axis, *(other for other in range(3) if other != axis))
         self._inner = [inner_shape[axis] for axis in self._order]
         self._outer = [outer_shape[axis] for axis in self._order]
         self._offset = [offset[axis] for axis in self._order]
+        self._is_thick = [other == thick_axis for other in self._order]
         self._labels = torch.empty(self._outer, dtype=torch.uint8)
         self._maps: list[AxisMap] = []
         self._done = 0
@@ -78,8 +99,8 @@ class SourceLabels:
             return
         if not self._maps:
             self._maps = [
-                AxisMap.between(inner, outer, logits.device)
-                for inner, outer in zip(self._inner, self._outer, strict=True)
+                (AxisMap.to_nearest if is_thick else AxisMap.between)(inner, outer, logits.device)
+                for inner, outer, is_thick in zip(self._inner, self._outer, self._is_thick, strict=True)
             ]
         last = first + logits.shape[1] - 1
         end = int((self._maps[0].high <= last).sum())
@@ -185,6 +206,9 @@ def _dense(logits: torch.Tensor, maps: list[AxisMap]) -> torch.Tensor:
         weight = along.weight[rows, None, None]
         low, high = logits[:, along.low[rows]].float(), logits[:, along.high[rows]].float()
         planes = torch.lerp(low, high, weight)
+        for axis, item in enumerate(across, start=2):
+            if item.is_nearest:
+                planes = planes.index_select(axis, item.low)
         wide = functional.interpolate(planes, size=size, mode="bilinear", align_corners=False)
         parts.append(highest(wide))
     return torch.cat(parts)

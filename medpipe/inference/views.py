@@ -72,7 +72,7 @@ def _merged(
     """Return the labels of the mean of all probabilities, voxels of each prediction alone, mean scores."""
     prepared = segmenter.prepare(volumes, side=side, keep_hu=True)
     image = prepared.inner(prepared.images)
-    sample = Sample(image, prepared.spacing_mm, orientation=segmenter.preprocessing.orientation)
+    sample = Sample(image, prepared.spacing_mm, orientation=prepared.oriented.orientation)
     forward = TileForward(segmenter.network, segmenter.tiling)
     own = _probabilities(forward, segmenter, prepared, image)
     # Where a view shows nothing its probabilities are 0: the sum is weighted by what each view shows. The sum

@@ -1,6 +1,6 @@
 """Layers by the number of spatial axes: one network definition serves 2-D and 3-D images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from torch import nn
@@ -8,10 +8,12 @@ from torch import nn
 LEAKY_SLOPE: Final = 0.01
 """Slope of leaky ReLUs below 0 (nnU-Net)."""
 
-_CONVOLUTIONS: Final = {2: nn.Conv2d, 3: nn.Conv3d}
-_TRANSPOSED: Final = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_AVERAGES: Final = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
-_INSTANCE_NORMS: Final = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_Layers = Mapping[int, type[nn.Module]]
+
+_CONVOLUTIONS: Final[_Layers] = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: Final[_Layers] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_AVERAGES: Final[_Layers] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_INSTANCE_NORMS: Final[_Layers] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 DIMS: Final = tuple(_CONVOLUTIONS)
 """Numbers of spatial axes that networks can be built for."""
 

@@ -105,6 +105,7 @@ class PatchFinish:
         if self.recipe is not None:
             i, j, k = patch.spacing_mm.tolist()
             orientation = self.preprocessing.orientation
+            assert isinstance(orientation, str), "recipes state codes"
             sample = Sample(patch.image, (i, j, k), patch.label_map, orientation=orientation)
             changed = augment(sample, self.recipe, seed=patch.seed).sample
             assert changed.label_map is not None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from medpipe.core.labels import Labels
 from medpipe.core.preprocessing import Preprocessing
@@ -126,6 +126,16 @@ class TrainingRecipe(_Part):
     schedule: ScheduleRecipe = ScheduleRecipe()
     deep_supervision: bool = True
     loss: LossRecipe = LossRecipe()
+
+    @field_validator("preprocessing")
+    @classmethod
+    def _orientation_is_known(cls, preprocessing: Preprocessing) -> Preprocessing:
+        if not isinstance(preprocessing.orientation, str):
+            raise ValueError(
+                "augmentation moves images along axes of the body: give the orientation as codes, not "
+                f"{preprocessing.orientation}"
+            )
+        return preprocessing
 
     @model_validator(mode="after")
     def _weights_name_losses(self) -> Self:

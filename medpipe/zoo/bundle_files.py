@@ -12,7 +12,16 @@ from typing import Any, Final
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.core.findings import NOT_FOR_DIAGNOSIS
-from medpipe.core.preprocessing import Channel, Interpolation, Preprocessing, Region, WindowScale, ZScore
+from medpipe.core.preprocessing import (
+    Channel,
+    FixedScale,
+    Interpolation,
+    NormaliseOn,
+    Preprocessing,
+    Region,
+    WindowScale,
+    ZScore,
+)
 from medpipe.zoo.manifest import Manifest
 
 _SCHEMA: Final = (
@@ -128,6 +137,7 @@ def bundle_readme(manifest: Manifest, card: str) -> str:
 
 
 def _steps(spec: Preprocessing) -> list[dict[str, Any]]:
+    _refuse_what_monai_lacks(spec)
     keys = [channel.name for channel in spec.channels]
     steps = [
         _transform("LoadImaged", keys) | {"reader": "NibabelReader"},
@@ -135,12 +145,6 @@ def _steps(spec: Preprocessing) -> list[dict[str, Any]]:
         _transform("Orientationd", keys) | {"axcodes": spec.orientation, "labels": None},
     ]
     if spec.spacing_mm is not None:
-        if spec.interpolation is not Interpolation.LINEAR:
-            raise SettingsError(
-                Code.E_PACKAGE,
-                "The bundle cannot be written: MONAI resamples logits as it did the images",
-                found=repr(spec.interpolation.value),
-            )
         spacing = {"pixdim": list(spec.spacing_mm), "mode": "bilinear", "scale_extent": True}
         steps.append(_transform("Spacingd", keys) | spacing)
     steps += [_intensity(channel) for channel in spec.channels]
@@ -150,6 +154,27 @@ def _steps(spec: Preprocessing) -> list[dict[str, Any]]:
     if keys != [_IMAGE]:
         steps.append(_transform("ConcatItemsd", keys) | {"name": _IMAGE})
     return steps
+
+
+def _refuse_what_monai_lacks(spec: Preprocessing) -> None:
+    if spec.spacing_mm is not None and spec.interpolation is not Interpolation.LINEAR:
+        raise SettingsError(
+            Code.E_PACKAGE,
+            "The bundle cannot be written: MONAI resamples logits as it did the images",
+            found=repr(spec.interpolation.value),
+        )
+    needed = {
+        "an orientation by the image's own axes": not isinstance(spec.orientation, str),
+        "crop_nonzero": spec.crop_nonzero,
+        "thick_ratio": spec.thick_ratio is not None,
+        "normalise_on source": spec.normalise_on is NormaliseOn.SOURCE,
+    }
+    if found := [name for name, is_needed in needed.items() if is_needed]:
+        raise SettingsError(
+            Code.E_PACKAGE,
+            "The bundle cannot be written: its steps are not those of this preprocessing",
+            found=", ".join(found),
+        )
 
 
 def _steps_back(spec: Preprocessing) -> list[dict[str, Any]]:
@@ -169,7 +194,9 @@ def _intensity(channel: Channel) -> dict[str, Any]:
     ends = {"b_min": 0.0, "b_max": 1.0, "clip": True}
     if isinstance(rule, WindowScale):
         return _transform("ScaleIntensityRanged", keys) | {"a_min": rule.low_hu, "a_max": rule.high_hu} | ends
-    if rule.region is Region.NONZERO:
+    if isinstance(rule, FixedScale):
+        return _fixed_scale(rule, keys)
+    if rule.region is not Region.ALL:
         raise SettingsError(
             Code.E_PACKAGE,
             "MONAI has no transform for percentiles over nonzero voxels; the bundle cannot be written",
@@ -178,6 +205,14 @@ def _intensity(channel: Channel) -> dict[str, Any]:
     return (
         _transform("ScaleIntensityRangePercentilesd", keys) | {"lower": rule.low, "upper": rule.high} | ends
     )
+
+
+def _fixed_scale(rule: FixedScale, keys: list[str]) -> dict[str, Any]:
+    if rule.clip is None:
+        return _transform("NormalizeIntensityd", keys) | {"subtrahend": rule.mean, "divisor": rule.std}
+    (a_min, a_max), (b_min, b_max) = rule.clip, ((end - rule.mean) / rule.std for end in rule.clip)
+    ends = {"a_min": a_min, "a_max": a_max, "b_min": b_min, "b_max": b_max, "clip": True}
+    return _transform("ScaleIntensityRanged", keys) | ends
 
 
 def _transform(name: str, keys: list[str]) -> dict[str, Any]:
@@ -190,7 +225,7 @@ def _compose(steps: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _input(manifest: Manifest) -> dict[str, Any]:
     channels = manifest.preprocessing.channels
-    scaled = not any(isinstance(channel.intensity, ZScore) for channel in channels)
+    scaled = not any(isinstance(channel.intensity, ZScore | FixedScale) for channel in channels)
     return {
         "type": "image",
         "format": "hounsfield" if channels[0].modality == "CT" else "magnitude",

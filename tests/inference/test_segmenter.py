@@ -48,7 +48,7 @@ def test_labels_are_those_of_logits_at_full_size(
     prepared = prepare({"image": volume()}, spec)
     logits = prepared.inner(predict_logits(TileForward(network, tiling), prepared.images))
     wide = functional.interpolate(
-        logits[None].double(), size=prepared.oriented_shape, mode="trilinear", align_corners=False
+        logits[None].double(), size=prepared.oriented.shape, mode="trilinear", align_corners=False
     )[0]
     labels = wide.argmax(dim=0)
     assert len(labels.unique()) == 4  # or the comparison would say little
