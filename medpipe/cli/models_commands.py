@@ -111,7 +111,8 @@ def verify(
 @app.command()
 def add(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of a package or of a MONAI bundle.", show_default=False)
+        Path,
+        typer.Argument(help="Folder of a package, a MONAI bundle or a trained nnU-Net.", show_default=False),
     ],
     name: Annotated[
         str | None,

@@ -10,6 +10,7 @@ from medpipe.core.errors import SettingsError
 from medpipe.zoo.foreign.foreign_model import ForeignModel
 from medpipe.zoo.foreign.licences import known_licence
 from medpipe.zoo.foreign.monai_bundle import read_bundle
+from medpipe.zoo.foreign.nnunet import is_nnunet, read_nnunet
 from medpipe.zoo.foreign.own_bundle import OWN_MANIFEST, own_manifest
 from medpipe.zoo.manifest import MANIFEST
 from medpipe.zoo.package import Package
@@ -41,7 +42,10 @@ class Kind(NamedTuple):
     read: Reader
 
 
-KINDS: Final = (Kind("MONAI bundle", lambda folder: (folder / "configs").is_dir(), read_bundle),)
+KINDS: Final = (
+    Kind("MONAI bundle", lambda folder: (folder / "configs").is_dir(), read_bundle),
+    Kind("trained nnU-Net", is_nnunet, read_nnunet),
+)
 """Kinds of models that are taken, besides packages."""
 
 

@@ -7,20 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue
 
-from medpipe.core.findings import CodedConcept
 from medpipe.core.labels import LabelSpec
-from medpipe.zoo.foreign.refusals import Refusals, RefusedItemError
+from medpipe.zoo.foreign.names import labels_of, plain_name
+from medpipe.zoo.foreign.refusals import Refusals
 
 _MODALITIES: Final = {
     "CT": re.compile(r"\bCT\b|hounsfield", re.IGNORECASE),
     "MR": re.compile(r"\bMRI?\b|magnitude", re.IGNORECASE),
 }
 """What makers write for each DICOM modality."""
-
-_MAX_LABELS: Final = 255
-_OWN: Final = "99MEDPIPE"
 
 
 class _Data(BaseModel):
@@ -82,14 +79,7 @@ def read_metadata(data: Any, refusals: Refusals) -> Metadata:
     Raises:
         RefusedItemError: Something that medpipe needs is missing or of another type.
     """
-    try:
-        return Metadata.model_validate(data)
-    except ValidationError as error:
-        for problem in error.errors():
-            key = "#".join(map(str, ("metadata", *problem["loc"])))
-            found = "nothing" if problem["type"] == "missing" else repr(problem["input"])
-            refusals.add(key, found, problem["msg"])
-        raise RefusedItemError("metadata") from error
+    return refusals.validated(Metadata, data, "metadata")
 
 
 def read_modality(metadata: Metadata, refusals: Refusals) -> str:
@@ -119,23 +109,7 @@ def read_labels(metadata: Metadata, refusals: Refusals) -> tuple[LabelSpec, ...]
     background, *names = _in_order(channels)
     if "background" not in background.lower():
         refusals.refuse(f"{key}#0", repr(background), "channel 0 must be the background, and be called so")
-    if not 1 <= len(names) <= _MAX_LABELS:
-        refusals.refuse(
-            key, f"{len(names)} classes", f"label maps are uint8: 1 to {_MAX_LABELS} beside the background"
-        )
-    short = [plain_name(name) for name in names]
-    if twice := next((name for name in short if short.count(name) > 1), None):
-        refusals.refuse(key, f"{twice!r} twice", "give each class its own name")
-    return tuple(
-        LabelSpec(value=value, name=name, code=CodedConcept(scheme=_OWN, value=name, meaning=meaning))
-        for value, (name, meaning) in enumerate(zip(short, names, strict=True), start=1)
-    )
-
-
-def plain_name(text: str) -> str:
-    """Return a name of small letters, digits and underscores that begins with a letter."""
-    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:56]
-    return name if name[:1].isalpha() else f"class_{name}".rstrip("_")
+    return labels_of(names, key, refusals)
 
 
 def _in_order(channels: Mapping[str, str]) -> list[str]:

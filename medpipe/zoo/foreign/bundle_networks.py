@@ -1,19 +1,17 @@
 """The network of a bundle: one of an allow-list, its arguments data, its weights tensors."""
 
 import inspect
-import io
-import pickle
 from collections.abc import Mapping
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 
 from medpipe.core.errors import MedpipeError
 from medpipe.models.registry import network_class
 from medpipe.zoo.foreign.bundle_config import BundleConfig
 from medpipe.zoo.foreign.component import Component
-from medpipe.zoo.foreign.refusals import Refusals, RefusedItemError
+from medpipe.zoo.foreign.refusals import Refusals
+from medpipe.zoo.foreign.weight_file import check_fit, load_data
 from medpipe.zoo.manifest import NetworkSpec
 from medpipe.zoo.network import empty_network
 
@@ -32,8 +30,6 @@ _LARGEST: Final = 4096
 
 _WRAPPERS: Final = ("model", "state_dict", "network")
 """Keys under which training programs keep the state among other things."""
-
-_MISFITS_SHOWN: Final = 3
 
 
 def read_network(config: BundleConfig, refusals: Refusals) -> NetworkSpec | None:
@@ -62,15 +58,7 @@ def read_state(content: bytes, refusals: Refusals) -> dict[str, Tensor]:
     Raises:
         RefusedItemError: It holds anything else.
     """
-    try:
-        found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).partition("WeightsUnpickler error: ")[2].splitlines()
-        refusals.refuse(
-            _WEIGHTS, reason[0] if reason else "code", "only tensors are read: do not use this file"
-        )
-    except Exception as error:  # whatever a damaged archive makes torch say
-        refusals.refuse(_WEIGHTS, f"{type(error).__name__}: {error}", "save the network's state_dict there")
+    found = load_data(content, _WEIGHTS, refusals)
     if isinstance(found, dict):
         found = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), dict)), found)
     if not isinstance(found, dict) or not found:
@@ -92,22 +80,8 @@ def fitted_state(state: Mapping[str, Tensor], spec: NetworkSpec, refusals: Refus
     except MedpipeError as error:
         refusals.refuse(_NETWORK, error.found or error.what, error.fix or "correct its arguments")
     fitted = {f"network.{name.removeprefix('module.')}": tensor for name, tensor in state.items()}
-    misfits = [
-        name
-        for name in sorted(expected.keys() | fitted.keys())
-        if _shape(expected, name) != _shape(fitted, name)
-    ]
-    for name in misfits[:_MISFITS_SHOWN]:
-        found = f"{_shape(fitted, name)}, expected {_shape(expected, name)}"
-        key = f"{_WEIGHTS} {name.removeprefix('network.')}"
-        refusals.add(key, found, f"one of {len(misfits)} that do not fit the network")
-    if misfits:
-        raise RefusedItemError(_WEIGHTS)
+    check_fit(expected, fitted, _WEIGHTS, refusals)
     return fitted
-
-
-def _shape(state: Mapping[str, Tensor], name: str) -> str:
-    return str(tuple(state[name].shape)) if name in state else "nothing"
 
 
 def _largest(value: Any) -> int:

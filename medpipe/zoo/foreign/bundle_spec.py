@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from medpipe.core.labels import LabelSpec
 from medpipe.core.preprocessing import Channel, Preprocessing, Shape3
-from medpipe.zoo.foreign.bundle_metadata import Metadata, plain_name
+from medpipe.zoo.foreign.bundle_metadata import Metadata
 from medpipe.zoo.foreign.bundle_steps import Steps
 from medpipe.zoo.foreign.imported_card import imported_card
+from medpipe.zoo.foreign.names import plain_name
 from medpipe.zoo.foreign.refusals import Refusals
 from medpipe.zoo.manifest import NetworkSpec, Origin, PackageSpec
 

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 
 ReadT = TypeVar("ReadT")
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _SHOWN: Final = 100
 """Characters of a foreign value that a message repeats."""
@@ -57,6 +60,26 @@ class Refusals:
         with self.collecting():
             return read()
         return None
+
+    def validated(self, model: type[ModelT], data: object, place: str) -> ModelT:
+        """Return data as a typed model; each value that does not fit is noted.
+
+        Args:
+            model: What is expected.
+            data: What a file holds.
+            place: Where it stands.
+
+        Raises:
+            RefusedItemError: Something is missing or of another type.
+        """
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            for problem in error.errors():
+                key = "#".join(map(str, (place, *problem["loc"])))
+                found = "nothing" if problem["type"] == "missing" else repr(problem["input"])
+                self.add(key, found, problem["msg"])
+            raise RefusedItemError(place) from error
 
     def raise_any(self, what: str) -> None:
         """Raise one error that names each item, if there are any.
