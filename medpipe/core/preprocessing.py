@@ -70,6 +70,17 @@ class Interpolation(StrEnum):
     CUBIC = "cubic"
 
 
+class PatchCentre(StrEnum):
+    """Where the Gaussian weights of overlapping patches are highest along an axis of even size.
+
+    In the middle, between two voxels, as in MONAI; or at the second of these, as in nnU-Net. Half a voxel
+    moves the labels of one voxel in a thousand where patches disagree.
+    """
+
+    MIDDLE = "middle"
+    VOXEL = "voxel"
+
+
 class ZScore(Value):
     """Subtract the mean, divide by the standard deviation.
 
@@ -186,6 +197,7 @@ class Preprocessing(Value):
             one, in the image or else in ``spacing_mm``; None for never.
         normalise_on: Grid of step 5.
         patch_shape: Voxels ``(I, J, K)`` of one patch, the shape the network was trained on.
+        patch_centre: How overlapping patches are weighted.
         multiple_of: Padded sizes are multiples of this; ``patch_shape`` must be too.
         mirror_axes: Axes of the input along which the network learned from mirror images too, so that they
             may be predicted; None where nothing is known of that.
@@ -200,6 +212,7 @@ class Preprocessing(Value):
     thick_ratio: Annotated[float, Field(gt=1.0)] | None = None
     normalise_on: NormaliseOn = NormaliseOn.NETWORK
     patch_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    patch_centre: PatchCentre = PatchCentre.MIDDLE
     multiple_of: PositiveInt = 1
     mirror_axes: Annotated[tuple[Axis, ...], AfterValidator(_different)] | None = None
 

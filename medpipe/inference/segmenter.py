@@ -155,6 +155,7 @@ def load_segmenter(
         overlap=overlap,
         batch_size=_GPU_BATCH if is_gpu else 1,
         mirror_axes=mirrored_axes(package.manifest, mirror),
+        centre=preprocessing.patch_centre,
     )
     network = _network_of(package, device, half=is_gpu if half is None else half)
     if is_gpu if compiled is None else compiled:

@@ -9,7 +9,7 @@ from itertools import product
 
 import torch
 
-from medpipe.core.preprocessing import Shape3
+from medpipe.core.preprocessing import PatchCentre, Shape3
 from medpipe.inference.tiles import AxisTiles, axis_tiles
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
@@ -42,6 +42,7 @@ def predict_slabs(
     overlap: float,
     batch_size: int,
     axis: int,
+    centre: PatchCentre = PatchCentre.MIDDLE,
 ) -> Iterator[Slab]:
     """Predict an image tile by tile; the memory for logits does not depend on its length along ``axis``.
 
@@ -52,9 +53,10 @@ def predict_slabs(
         overlap: Least share of a tile that it has in common with the next one.
         batch_size: Tiles computed at once; results do not depend on it but for rounding.
         axis: 0, 1 or 2: along which slabs are handed out.
+        centre: Where a tile counts most.
     """
     sizes = images.shape[1:]
-    tiles = [axis_tiles(size, patch, overlap) for size, patch in zip(sizes, patch_shape, strict=True)]
+    tiles = [axis_tiles(size, patch, overlap, centre) for size, patch in zip(sizes, patch_shape, strict=True)]
     along, across = tiles[axis], [tiles[other] for other in range(3) if other != axis]
     ends = (*along.starts[1:], sizes[axis])
     sums: torch.Tensor | None = None

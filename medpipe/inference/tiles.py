@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 import torch
 
+from medpipe.core.preprocessing import PatchCentre
+
 _SIGMA: Final = 0.125
 """Standard deviation of the Gaussian as a share of the patch (Isensee et al. 2021, "nnU-Net")."""
 
@@ -32,18 +34,20 @@ class AxisTiles(NamedTuple):
         return self.weights.shape[1]
 
 
-def axis_tiles(size: int, patch: int, overlap: float) -> AxisTiles:
+def axis_tiles(size: int, patch: int, overlap: float, centre: PatchCentre = PatchCentre.MIDDLE) -> AxisTiles:
     """Spread tiles evenly over an axis, the first at its start and the last at its end.
 
     Args:
         size: Voxels of the axis, at least ``patch``.
         patch: Voxels of a tile.
         overlap: Least share of a tile that it has in common with the next one, in [0, 1).
+        centre: Where a tile counts most.
     """
     step = max(1, int(patch * (1.0 - overlap)))
     gaps = -(-(size - patch) // step)
     starts = tuple(round(index * (size - patch) / gaps) for index in range(gaps + 1)) if gaps else (0,)
-    distance = torch.arange(patch, dtype=torch.float64) - (patch - 1) / 2
+    highest = patch // 2 if centre is PatchCentre.VOXEL else (patch - 1) / 2
+    distance = torch.arange(patch, dtype=torch.float64) - highest
     bell = torch.exp(-0.5 * (distance / (_SIGMA * patch)) ** 2).clamp_min(_LEAST_WEIGHT)
     total = torch.zeros(size, dtype=torch.float64)
     for start in starts:

@@ -8,7 +8,7 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from medpipe.core.preprocessing import Shape3
+from medpipe.core.preprocessing import PatchCentre, Shape3
 from medpipe.inference.compiled import is_compiled
 from medpipe.inference.onednn import OneDnnConvolutions
 from medpipe.inference.slabs import Slab, predict_slabs
@@ -25,12 +25,14 @@ class Tiling:
         overlap: Least share of a patch that it has in common with the next one, in [0, 1).
         batch_size: Patches computed at once; results do not depend on it.
         mirror_axes: Axes of the patch that are mirrored in all combinations; the logits are averaged.
+        centre: Where a patch counts most.
     """
 
     patch_shape: Shape3
     overlap: float = 0.5
     batch_size: int = 1
     mirror_axes: tuple[int, ...] = ()
+    centre: PatchCentre = PatchCentre.MIDDLE
 
 
 class TileForward:
@@ -105,4 +107,5 @@ def slabs_of_logits(forward: TileForward, images: torch.Tensor, *, axis: int) ->
         overlap=forward.tiling.overlap,
         batch_size=forward.tiling.batch_size,
         axis=axis,
+        centre=forward.tiling.centre,
     )

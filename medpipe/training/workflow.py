@@ -210,9 +210,9 @@ def _evaluate(
 ) -> Evidence:
     network = build_network(recipe.network.name, network_arguments(recipe))
     network.load_state_dict(network_state(checkpoint))
-    segmenter = Segmenter(
-        network.to(device), recipe.preprocessing, Tiling(recipe.preprocessing.patch_shape), device
-    )
+    spec = recipe.preprocessing
+    tiling = Tiling(spec.patch_shape, centre=spec.patch_centre)
+    segmenter = Segmenter(network.to(device), spec, tiling, device)
     scores = score_cases(segmenter, SegmentationTask(recipe.labels), cases)
     write_text(folder / SCORES, scores_csv(scores))
     results = score_results(scores, cases, fitted)

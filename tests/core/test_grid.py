@@ -48,6 +48,12 @@ class TestGrid:
         assert not grid.matches(Grid(grid.shape, moved))
         assert grid.matches(Grid(grid.shape, moved), tolerance_mm=0.02)
 
+    def test_voxels_of_a_part_keep_their_place(self) -> None:
+        grid = Grid((9, 8, 7), np.diag([1.0, -2.0, 3.0, 1.0]))
+        part = grid.cropped((slice(2, 9), slice(0, 4), slice(3, 5)))
+        assert part.shape == (7, 4, 2)
+        assert_allclose(part.to_world_mm([1, 2, 1]), grid.to_world_mm([3, 2, 4]))
+
     def test_grids_of_other_shape_do_not_match(self) -> None:
         assert not Grid((2, 3, 4), np.eye(4)).matches(Grid((4, 3, 2), np.eye(4)))
 
@@ -79,6 +85,12 @@ class TestReorientation:
         assert move == Reorientation((0, 1, 2), (0, 1))
         # Voxel (0, 0, 0) of a 4 x 3 x 2 grid at the origin becomes the last one along I and J.
         assert move.of_grid(Grid((4, 3, 2), lps)).affine[:3, 3].tolist() == [-3, -2, 0]
+
+    def test_order_of_own_axes_keeps_their_directions(self) -> None:
+        lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+        assert reorientation_between(lps, (2, 0, 1)) == Reorientation((2, 0, 1), ())
+        with pytest.raises(ShapeError, match=r"found \(0, 0, 1\)"):
+            reorientation_between(lps, (0, 0, 1))
 
     @pytest.mark.parametrize("orientation", ["RA", "RAL", "RAX", "RASS", ""])
     def test_codes_that_name_no_three_axes_are_refused(self, orientation: str) -> None:

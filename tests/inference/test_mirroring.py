@@ -61,6 +61,26 @@ def write(folder: Path, spec: PackageSpec) -> Package:
     return write_package(folder / "toy", spec, state, card=CARD, licence="Public domain\n")
 
 
+def changed(spec: PackageSpec, **fields: object) -> PackageSpec:
+    preprocessing = spec.preprocessing.model_copy(update=fields)
+    return spec.model_copy(update={"preprocessing": preprocessing})
+
+
+def test_axes_that_were_not_learned_are_refused() -> None:
+    package = changed(spec_of(None), mirror_axes=(0, 2))
+    assert mirrored_axes(package, ("left_right", "front_back")) == (0, 2)
+    with pytest.raises(SettingsError, match=r"found left_right, head_foot.*along the axes \(0, 2\)"):
+        mirrored_axes(package, ("left_right", "head_foot"))
+
+
+def test_images_as_they_lie_are_mirrored_along_all_axes_or_none() -> None:
+    package = changed(spec_of(None), orientation=(2, 1, 0))
+    assert mirrored_axes(package, ()) == ()
+    assert mirrored_axes(package, ("front_back", "left_right", "head_foot")) == (0, 1, 2)
+    with pytest.raises(SettingsError, match="along all three axes or along none: found front_back"):
+        mirrored_axes(package, ("front_back",))
+
+
 def test_axes_are_those_of_the_networks_input() -> None:
     package = spec_of(None, Laterality.BOTH)
     assert mirrored_axes(package, ("left_right", "front_back")) == (0, 2)

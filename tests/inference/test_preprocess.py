@@ -9,7 +9,15 @@ from skimage.transform import resize
 
 from medpipe.core.errors import RefusedError
 from medpipe.core.findings import Laterality
-from medpipe.core.preprocessing import Channel, PercentileScale, Preprocessing, Region, WindowScale, ZScore
+from medpipe.core.preprocessing import (
+    Channel,
+    FixedScale,
+    PercentileScale,
+    Preprocessing,
+    Region,
+    WindowScale,
+    ZScore,
+)
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.inference.normalise import apply_windows, normalise
@@ -108,6 +116,118 @@ def test_cubic_interpolation_is_that_of_scikit_image_in_any_orientation() -> Non
     oriented = volume.array[0].flip([0, 1]).double().numpy()
     expected = resize(oriented, prepared.inner_shape, order=3, mode="edge", anti_aliasing=False)
     np.testing.assert_allclose(prepared.images[0].numpy(), expected / 1000, rtol=0, atol=1e-6)
+
+
+def test_image_as_it_lies_has_its_axes_in_the_asked_order() -> None:
+    volume = volume_of("LPS")
+    prepared = prepare({"image": volume}, spec(patch_shape=(1, 1, 1), orientation=(2, 0, 1)))
+    torch.testing.assert_close(prepared.images, volume.array.permute(0, 3, 1, 2).clamp(0, 1))
+    assert prepared.oriented.orientation == "SLP"
+
+
+def nonzero_in(box: tuple[slice, slice, slice], orientation: str = "RAS") -> Volume:
+    """Build a volume that is 0 outside a box, with a hole of 0 in it."""
+    volume = volume_of(orientation)
+    array = torch.zeros_like(volume.array)
+    array[(0, *box)] = volume.array[(0, *box)] + 1
+    array[0, 2, 4, 5] = 0
+    return volume.with_array(array)
+
+
+BOX = (slice(1, 4), slice(2, 7), slice(3, 8))
+
+
+@given(st.sampled_from(ORIENTATIONS), st.sampled_from([None, (0.5, 1.0, 2.0)]))
+def test_margins_of_zero_are_left_out_and_come_back_as_background(
+    orientation: str, spacing: tuple[float, float, float] | None
+) -> None:
+    volume = nonzero_in(BOX, orientation)
+    cropping = spec(crop_nonzero=True, spacing_mm=spacing, patch_shape=(1, 1, 1))
+    prepared = prepare({"image": volume}, cropping)
+    assert prepared.source.shape == SHAPE
+    assert sorted(prepared.oriented.shape) == [3, 5, 5]
+    everything = torch.stack([torch.zeros(prepared.inner_shape), torch.ones(prepared.inner_shape)])
+    expected = torch.zeros(SHAPE, dtype=torch.uint8)
+    expected[BOX] = 1
+    torch.testing.assert_close(prepared.restore(everything), expected)
+    assert prepare_labels(prepared, expected).min() == 1
+
+
+def test_box_holds_what_any_channel_shows_and_an_empty_image_stays_whole() -> None:
+    channels = tuple(Channel(name=name, modality="MR", intensity=ZScore()) for name in ("t1", "t2"))
+    cropping = spec(channels=channels, crop_nonzero=True, patch_shape=(1, 1, 1))
+    one, other = nonzero_in(BOX), nonzero_in((slice(2, 5), slice(3, 4), slice(0, 4)))
+    assert prepare({"t1": one, "t2": other}, cropping).box == (slice(1, 5), slice(2, 7), slice(0, 8))
+    empty = volume_of().with_array(torch.zeros(1, *SHAPE))
+    assert prepare({"t1": empty, "t2": empty}, cropping).images.shape == (2, *SHAPE)
+
+
+def test_zscore_inside_counts_holes_and_leaves_the_outside_at_zero() -> None:
+    rule = ZScore(region=Region.INSIDE)
+    channel = Channel(name="image", modality="MR", intensity=rule)
+    volume = nonzero_in(BOX)
+    inside = spec(channels=(channel,), normalise_on="source", patch_shape=(1, 1, 1))
+    found = prepare({"image": volume}, inside).images[0]
+    values = volume.array[0][BOX]  # the hole in it counts
+    expected = torch.zeros(SHAPE)
+    expected[BOX] = (values - values.mean()) / values.std(correction=0)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_normalising_on_the_source_comes_before_resampling() -> None:
+    volume = volume_of("RAS", (2.0, 2.0, 4.0))
+    channel = Channel(name="image", modality="MR", intensity=ZScore())
+    fields = {"channels": (channel,), "spacing_mm": (3.0, 3.0, 3.0), "patch_shape": (1, 1, 1)}
+    found = prepare({"image": volume}, spec(normalise_on="source", **fields)).images[0]
+    values = volume.array
+    scaled = volume.with_array((values - values.mean()) / values.std(correction=0))
+    plain = Channel(name="image", modality="MR", intensity=FixedScale())
+    expected = prepare({"image": scaled}, spec(**{**fields, "channels": (plain,)})).images[0]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    after = prepare({"image": volume}, spec(**fields)).images[0]
+    assert float((after - found).abs().max()) > 0.01
+
+
+def test_window_before_resampling_is_not_applied_again() -> None:
+    windowed = spec(normalise_on="source", patch_shape=(1, 1, 1))
+    prepared = prepare({"image": volume_of()}, windowed, keep_hu=True)
+    torch.testing.assert_close(apply_windows(prepared.images, windowed), prepared.images)
+    assert prepared.images.max() == 1
+
+
+def test_fixed_scale_clips_and_standardises() -> None:
+    rule = FixedScale(clip=(-100.0, 200.0), mean=50.0, std=25.0)
+    found = normalise(torch.tensor([-500.0, 0.0, 50.0, 900.0]), rule)
+    torch.testing.assert_close(found, torch.tensor([-6.0, -2.0, 0.0, 6.0]))
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_thick_slices_are_interpolated_alone_as_in_nnunet(order: int) -> None:
+    volume = volume_of("RAS", (1.0, 1.0, 4.0))
+    array = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(1))
+    thick = spec(
+        channels=(Channel(name="image", modality="MR", intensity=FixedScale()),),
+        spacing_mm=(0.7, 1.5, 2.4),
+        interpolation="cubic" if order == 3 else "linear",
+        thick_ratio=3.0,
+        patch_shape=(1, 1, 1),
+    )
+    prepared = prepare({"image": volume.with_array(array)}, thick)
+    assert prepared.inner_shape == (7, 5, 15)
+    planes = [
+        resize(plane.double().numpy(), (7, 5), order=order, mode="edge", anti_aliasing=False)
+        for plane in array[0].unbind(dim=2)
+    ]
+    # Voxel k of 15 lies at (k + 0.5) * 9 / 15 of 9 slices: in slices 0, 0, 1, 2, 2 and so on.
+    nearest = [int((k + 0.5) * 9 / 15) for k in range(15)]
+    expected = np.stack([planes[k] for k in nearest], axis=2)
+    np.testing.assert_allclose(prepared.images[0].numpy(), expected, rtol=0, atol=1e-5)
+    assert prepared.thick_axis == 2
+
+
+def test_logits_are_judged_by_the_spacing_of_the_network_first() -> None:
+    thick = spec(spacing_mm=(4.0, 1.0, 1.0), thick_ratio=3.0, patch_shape=(1, 1, 1))
+    assert prepare({"image": volume_of("RAS", (1.0, 1.0, 4.0))}, thick).thick_axis == 0
 
 
 def test_padding_puts_the_smaller_half_in_front() -> None:

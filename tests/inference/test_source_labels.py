@@ -71,6 +71,24 @@ def test_gathering_and_interpolating_agree(share: float, monkeypatch: pytest.Mon
     assert_highest(labels_of(logits, (17, 20, 9), axis=1, step=3), reference(logits, (17, 20, 9)))
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("thick_axis", range(3))
+def test_across_thick_slices_the_nearest_logits_count(
+    thick_axis: int, axis: int, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_labels, "_SPARSE_SHARE", share)
+    inner, outer = (6, 5, 7), (11, 13, 12)
+    logits = logits_of(inner, rough=True)
+    collected = SourceLabels(inner, outer, (0, 0, 0), axis, thick_axis=thick_axis)
+    for slab in slabs_of(logits, axis, 2):
+        collected.add(slab)
+    ratio = inner[thick_axis] / outer[thick_axis]
+    nearest = torch.tensor([int((voxel + 0.5) * ratio) for voxel in range(outer[thick_axis])])
+    spread = logits.index_select(thick_axis + 1, nearest)
+    assert_highest(collected.result(), reference(spread, outer))
+
+
 @given(st.integers(0, 2), st.integers(1, 6))
 def test_padding_is_left_out(axis: int, step: int) -> None:
     logits = logits_of((12, 11, 10), rough=True)

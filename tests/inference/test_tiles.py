@@ -2,10 +2,12 @@
 
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medpipe.core.preprocessing import PatchCentre
 from medpipe.inference.tiles import axis_tiles
 
 
@@ -33,6 +35,18 @@ def test_tiles_reach_from_end_to_end_and_overlap_as_asked(axis: tuple[int, int, 
     assert starts[-1] + patch == size
     steps = [late - early for early, late in pairwise(starts)]
     assert all(0 < step <= max(1, int(patch * (1 - overlap))) for step in steps)
+
+
+def test_tile_counts_most_in_its_middle_or_at_the_voxel_behind_it() -> None:
+    # Two tiles of 8 that share voxels 4 to 7: between them the first counts as much as the second, unless
+    # both are highest half a voxel further on.
+    middle = axis_tiles(12, 8, 0.5).weights
+    torch.testing.assert_close(middle[0, 4:], middle[1, :4].flip(0))
+    behind = axis_tiles(12, 8, 0.5, PatchCentre.VOXEL).weights
+    assert (behind[0, 5:] > middle[0, 5:]).all()
+    torch.testing.assert_close(behind[0, 4:] + behind[1, :4], torch.ones(4))
+    # Voxel 6 is 2 behind the highest of the first tile and 2 before that of the second.
+    assert float(behind[0, 6]) == pytest.approx(0.5)
 
 
 def test_axis_of_one_patch_has_one_tile_of_full_weight() -> None:

@@ -124,6 +124,11 @@ class TestBadInput:
         with pytest.raises(SettingsError, match=r"unknown key 'bach_size'.*Did you mean 'batch_size'"):
             validate_settings(TrainingRecipe, settings)
 
+    def test_orientation_must_be_of_the_body(self, recipe_text: str) -> None:
+        text = recipe_text.replace("preprocessing:", "preprocessing:\n  orientation: [2, 1, 0]", 1)
+        with pytest.raises(SettingsError, match=r"give the orientation as codes, not \(2, 1, 0\)"):
+            validate_settings(TrainingRecipe, parse_settings(text, name="blob.yaml"))
+
     def test_override_of_an_unknown_part_is_refused(self, recipe_text: str, tmp_path: Path) -> None:
         path = tmp_path / "blob.yaml"
         path.write_text(recipe_text)

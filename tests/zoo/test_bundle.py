@@ -14,8 +14,10 @@ from torch import Tensor
 from medpipe.core.errors import MachineError, SettingsError
 from medpipe.core.preprocessing import (
     Channel,
+    FixedScale,
     Intensity,
     Interpolation,
+    NormaliseOn,
     PercentileScale,
     Region,
     WindowScale,
@@ -136,6 +138,22 @@ class TestRefusals:
         with pytest.raises(SettingsError, match=r"percentiles over nonzero voxels.*channel 'image'"):
             bundle_inference(spots.manifest.model_copy(update={"preprocessing": spec}))
 
+    @pytest.mark.parametrize(
+        ("field", "value", "found"),
+        [
+            ("orientation", (2, 1, 0), "an orientation by the image's own axes"),
+            ("crop_nonzero", True, "crop_nonzero"),
+            ("thick_ratio", 3.0, "thick_ratio"),
+            ("normalise_on", NormaliseOn.SOURCE, "normalise_on source"),
+        ],
+    )
+    def test_steps_of_another_kind_are_refused(
+        self, spots: Package, field: str, value: object, found: str
+    ) -> None:
+        spec = spots.manifest.preprocessing.model_copy(update={field: value})
+        with pytest.raises(SettingsError, match=f"not those of this preprocessing: found {found}"):
+            bundle_inference(spots.manifest.model_copy(update={"preprocessing": spec}))
+
     def test_cubic_images_beside_linear_logits_are_refused(self, spots: Package) -> None:
         steps = {"spacing_mm": (2.0, 2.0, 2.0), "interpolation": Interpolation.CUBIC}
         spec = spots.manifest.preprocessing.model_copy(update=steps)
@@ -167,6 +185,8 @@ class TestMonaiLoadsIt:
             ZScore(region=Region.ALL),
             PercentileScale(low=1, high=99),
             WindowScale(low_hu=10, high_hu=80),
+            FixedScale(clip=(10, 80), mean=30, std=12),
+            FixedScale(mean=30, std=12),
         ],
         ids=lambda rule: rule.kind,
     )

@@ -141,10 +141,10 @@ def _package_spec(parts: _Parts, *, name: str, licence: str, sha256: str) -> Pac
 
 def _notes(parts: _Parts, *, fold: str) -> tuple[str, ...]:
     notes = [f"The network of {fold} alone: nnU-Net averages those of several folds where there are several."]
-    if axes := parts.preprocessing.mirror_axes:
+    if set(parts.preprocessing.mirror_axes or ()) == {0, 1, 2}:
         notes.append(
-            "nnU-Net averages the predictions of mirror images unless told otherwise; medpipe does so with "
-            f"mirror: [{', '.join(BODY_AXES)}] (it learned from those along the axes {axes} of its input)."
+            "nnU-Net averages the predictions of mirror images unless told otherwise; medpipe does so where "
+            f"the stage segment has mirror: [{', '.join(BODY_AXES)}]."
         )
     if not isinstance(parts.preprocessing.orientation, str):
         notes.append(

@@ -18,6 +18,7 @@ from medpipe.core.preprocessing import (
     Intensity,
     Interpolation,
     NormaliseOn,
+    PatchCentre,
     PercentileScale,
     Preprocessing,
     Region,
@@ -27,11 +28,11 @@ from medpipe.zoo.foreign.names import labels_of, plain_name
 from medpipe.zoo.foreign.nnunet_files import DATASET, PLANS, Configuration, Dataset, Plans
 from medpipe.zoo.foreign.refusals import Refusals
 
-_MODALITIES: Final[Mapping[str, frozenset[str]]] = {
-    "CT": frozenset({"ct", "cbct"}),
-    "MR": frozenset(["mr", "mri", "t1", "t2", "t1w", "t2w", "t1c", "t1ce", "t1gd", "t1n", "t2f", "flair", "adc", "dwi", "swi", "pd", "dce", "hbv", "mprage"]),
-    "PT": frozenset({"pt", "pet"}),
-    "US": frozenset({"us", "ultrasound"}),
+_MODALITIES: Final[Mapping[str, str]] = {
+    "CT": "ct cbct",
+    "MR": "mr mri t1 t1w t1c t1ce t1gd t1n t2 t2w t2f flair adc dwi swi pd dce hbv mprage",
+    "PT": "pt pet",
+    "US": "us ultrasound",
 }
 """Words in the names that makers give to channels of each DICOM modality."""
 
@@ -83,6 +84,7 @@ def read_preprocessing(
                     "thick_ratio": ratios[0],
                     "normalise_on": NormaliseOn.SOURCE,
                     "patch_shape": configuration.patch_size,
+                    "patch_centre": PatchCentre.VOXEL,
                     "mirror_axes": mirror_axes,
                 }
             )
@@ -107,7 +109,7 @@ def read_labels(dataset: Dataset, refusals: Refusals) -> tuple[LabelSpec, ...]:
     if "ignore" in dataset.labels:
         refusals.refuse(place, "an ignore label", "medpipe takes data sets that were labelled throughout")
     values = {value: name for name, value in dataset.labels.items() if isinstance(value, int)}
-    if sorted(values) != list(range(len(dataset.labels))) or values[0] != "background":
+    if sorted(values) != list(range(len(dataset.labels))) or values.get(0) != "background":
         refusals.refuse(place, dict(dataset.labels), "the background is 0, and classes are 1, 2, 3 ...")
     return labels_of([values[value] for value in range(1, len(values))], place, refusals)
 
@@ -139,7 +141,7 @@ def _channels(
 
 def _modality(name: str, place: str, refusals: Refusals) -> str:
     words = set(re.findall(r"[a-z0-9]+", name.lower()))
-    found = [modality for modality, known in _MODALITIES.items() if words & known]
+    found = [modality for modality, known in _MODALITIES.items() if words & set(known.split())]
     if len(found) != 1:
         refusals.refuse(
             place,

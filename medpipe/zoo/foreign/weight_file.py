@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from torch import Tensor
 from medpipe.zoo.foreign.refusals import Refusals, RefusedItemError
 
 _MISFITS_SHOWN: Final = 3
+_NAMED: Final = re.compile(r"GLOBAL ([\w.]+)")
+"""What torch says of a class or function that it does not load."""
 
 
 def load_data(content: bytes, place: str, refusals: Refusals, *, allowed: Sequence[Any] = ()) -> Any:
@@ -30,8 +33,9 @@ def load_data(content: bytes, place: str, refusals: Refusals, *, allowed: Sequen
         with torch.serialization.safe_globals(list(allowed)):
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("WeightsUnpickler error: ")[2].splitlines()
-        refusals.refuse(place, reason[0] if reason else "code", "only tensors are read: do not use this file")
+        named = _NAMED.search(str(error))
+        found = named[1] if named else "code"
+        refusals.refuse(place, found, "only tensors are read: do not use this file")
     except Exception as error:  # whatever a damaged archive makes torch say
         refusals.refuse(place, f"{type(error).__name__}: {error}", "save the network's state_dict there")
 
