@@ -7,7 +7,6 @@ from medpipe.models.registry import NETWORKS, build_network, count_parameters
 from medpipe.models.unet.model import UNet
 
 NEEDED = {"in_channels": 1, "num_classes": 2}
-
 LEVELS = {
     "kernel_sizes": [[1, 3, 3], [3, 3, 3], [3, 3, 3]],
     "strides": [[1, 1, 1], [1, 2, 2], [2, 2, 2]],
