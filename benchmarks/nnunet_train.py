@@ -63,7 +63,8 @@ def train(folder: Path, *, epochs: int, steps: int) -> str:
     extract_fingerprints([number], num_processes=1)
     plan_experiments([number])
     preprocess([number], configurations=["3d_fullres"], num_processes=[1])
-    os.environ["nnUNet_n_proc_DA"] = "0"  # no processes for augmentation; the planner does not take 0
+    # Augmentation without processes of its own; the planner does not take 0.
+    os.environ.update({"nnUNet_n_proc_DA": "0"})
     plans = json.loads((folder / "nnUNetPlans.json").read_text())
     dataset = json.loads((folder / "dataset.json").read_text())
     trainer = nnUNetTrainer(

@@ -55,7 +55,9 @@ def check_fit(
         RefusedItemError: They are not those of the network.
     """
     misfits = [
-        name for name in sorted(expected.keys() | found.keys()) if _shape(expected, name) != _shape(found, name)
+        name
+        for name in sorted(expected.keys() | found.keys())
+        if _shape(expected, name) != _shape(found, name)
     ]
     for name in misfits[:_MISFITS_SHOWN]:
         shapes = f"{_shape(found, name)}, expected {_shape(expected, name)}"
