@@ -73,8 +73,9 @@ class Interpolation(StrEnum):
 class PatchCentre(StrEnum):
     """Where the Gaussian weights of overlapping patches are highest along an axis of even size.
 
-    In the middle, between two voxels, as in MONAI; or at the second of these, as in nnU-Net. Half a voxel
-    moves the labels of one voxel in a thousand where patches disagree.
+    In the middle, between two voxels, and never below a thousandth, as in MONAI; or at the second of these
+    voxels and without a lower limit, as in nnU-Net. Where patches disagree this moves the labels of one voxel
+    in a thousand.
     """
 
     MIDDLE = "middle"

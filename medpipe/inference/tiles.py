@@ -46,9 +46,9 @@ def axis_tiles(size: int, patch: int, overlap: float, centre: PatchCentre = Patc
     step = max(1, int(patch * (1.0 - overlap)))
     gaps = -(-(size - patch) // step)
     starts = tuple(round(index * (size - patch) / gaps) for index in range(gaps + 1)) if gaps else (0,)
-    highest = patch // 2 if centre is PatchCentre.VOXEL else (patch - 1) / 2
+    highest, least = ((patch - 1) / 2, _LEAST_WEIGHT) if centre is PatchCentre.MIDDLE else (patch // 2, 0.0)
     distance = torch.arange(patch, dtype=torch.float64) - highest
-    bell = torch.exp(-0.5 * (distance / (_SIGMA * patch)) ** 2).clamp_min(_LEAST_WEIGHT)
+    bell = torch.exp(-0.5 * (distance / (_SIGMA * patch)) ** 2).clamp_min(least)
     total = torch.zeros(size, dtype=torch.float64)
     for start in starts:
         total[start : start + patch] += bell

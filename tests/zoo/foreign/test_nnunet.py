@@ -456,7 +456,7 @@ class TestRefusals:
         weights["attention.weight"] = torch.zeros(3)
         trained.checkpoint["trainer_name"] = "MyTrainer"
         with pytest.raises(
-            SettingsError, match=r"trained by MyTrainer.*attention.weight \(3,\), expected nothing"
+            SettingsError, match=r"trained by MyTrainer.*attention.weight: \(3,\), expected nothing"
         ):
             read(trained.write())
 
