@@ -96,7 +96,7 @@ def reference(segmenter: Segmenter, volume: Volume) -> np.ndarray:
     assert total is not None
     wide = functional.interpolate(
         prepared.inner(total)[None].float(),
-        size=prepared.oriented_shape,
+        size=prepared.oriented.shape,
         mode="trilinear",
         align_corners=False,
     )

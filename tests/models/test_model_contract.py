@@ -169,6 +169,15 @@ def test_bfloat16_autocast_gives_nearly_the_same_logits(subject: Subject) -> Non
     assert (found - expected).abs().mean() < 0.05 * expected.std()
 
 
+def test_half_weights_give_nearly_the_same_numbers(subject: Subject) -> None:
+    network, images = subject.build().eval(), subject.images()
+    with torch.inference_mode():
+        full = network(images)
+        half = network.to(torch.bfloat16)(images.to(torch.bfloat16))
+    for ours, expected in zip(logits_of(half), logits_of(full), strict=True):
+        assert float((ours.float() - expected).abs().mean()) < 0.05 * float(expected.std() + 0.1)
+
+
 def test_overfits_four_samples(subject: Subject) -> None:
     network = subject.build()
     shape = (16,) * subject.dims

@@ -5,7 +5,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import linear, softplus
 
 ACTIVATIONS: Final = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 """Between dense layers, by name."""
@@ -13,6 +13,14 @@ ACTIVATIONS: Final = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU, "gelu": nn.GE
 
 _LEAST_SHARE: Final = 1e-4
 """Of the image: what is smaller counts as absent, lest the logarithm of its size is noise."""
+
+
+class FullLinear(nn.Linear):
+    """A linear layer whose arithmetic is in float32 whatever its weights are stored in."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map ``(B, in_features)`` to ``(B, out_features)``."""
+        return linear(values.float(), self.weight.float(), self.bias.float())
 
 
 class ScoreHead(nn.Module):
@@ -55,13 +63,13 @@ class ScoreHead(nn.Module):
             self.layers.extend(
                 [
                     nn.Dropout(dropout),
-                    nn.Linear(source, target),
-                    nn.LayerNorm(target),
+                    FullLinear(source, target),
+                    nn.LayerNorm(target, elementwise_affine=False),
                     ACTIVATIONS[activation](),
                 ]
             )
         self.layers.append(nn.Dropout(dropout))
-        self.latent = nn.Linear(widths[-1], len(outputs))
+        self.latent = FullLinear(widths[-1], len(outputs))
         self.steps = nn.ParameterDict(
             {
                 str(number): nn.Parameter(torch.zeros(count - 1))
@@ -89,5 +97,5 @@ class ScoreHead(nn.Module):
         for number, column in enumerate(latent.split(1, dim=1)):
             columns.append(column)
             if str(number) in self.steps:
-                columns.append(column - softplus(self.steps[str(number)]).cumsum(0))
+                columns.append(column - softplus(self.steps[str(number)].float()).cumsum(0))
         return torch.cat(columns, dim=1)
