@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 LEAKY_SLOPE: Final = 0.01
 """Slope of leaky ReLUs below 0 (nnU-Net)."""
@@ -12,7 +13,6 @@ _Layers = Mapping[int, type[nn.Module]]
 
 _CONVOLUTIONS: Final[_Layers] = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED: Final[_Layers] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_AVERAGES: Final[_Layers] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _INSTANCE_NORMS: Final[_Layers] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 DIMS: Final = tuple(_CONVOLUTIONS)
 """Numbers of spatial axes that networks can be built for."""
@@ -49,6 +49,18 @@ def enlarging(
     """Return a transposed convolution that multiplies the axes of the grid."""
     factors = per_axis(dims, factor)
     return _TRANSPOSED[dims](in_channels, out_channels, kernel_size=factors, stride=factors, bias=bias)
+
+
+class AvgPool3d(nn.AvgPool3d):
+    """Averages in float32 where torch has no other: it lacks bfloat16 on a CPU."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        if features.device.type == "cpu" and features.dtype is torch.bfloat16:
+            return super().forward(features.float()).to(features.dtype)
+        return super().forward(features)
+
+
+_AVERAGES: Final[_Layers] = {2: nn.AvgPool2d, 3: AvgPool3d}
 
 
 def average_pool(dims: int, factor: PerAxis) -> nn.Module:
