@@ -55,6 +55,7 @@ class AvgPool3d(nn.AvgPool3d):
     """Averages in float32 where torch has no other: it lacks bfloat16 on a CPU."""
 
     def forward(self, features: Tensor) -> Tensor:
+        """Average ``(B, C, I, J, K)``."""
         if features.device.type == "cpu" and features.dtype is torch.bfloat16:
             return super().forward(features.float()).to(features.dtype)
         return super().forward(features)
