@@ -265,7 +265,8 @@ def test_xray_recipe_never_mirrors() -> None:
 
 def test_only_mr_brain_mirrors_and_only_left_to_right() -> None:
     mirroring = {name: recipe.flips for name in named_recipes() if (recipe := read_recipe(name)).flips}
-    assert {name: flips.axes for name, flips in mirroring.items()} == {"mr-brain": ("left_right",)}
+    axes = {name: flips.axes for name, flips in mirroring.items()}
+    assert axes == dict.fromkeys(("mr-brain", "mr-brain-rigid"), ("left_right",))
 
 
 def test_samples_that_do_not_belong_together_are_refused() -> None:

@@ -11,6 +11,12 @@ ACTIVATIONS: Final = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU, "gelu": nn.GE
 """Between dense layers, by name."""
 
 
+_MOMENTUM: Final = 0.02
+"""Weight of the newest batch in running statistics, once there were fifty."""
+
+_LEAST_VARIANCE: Final = 1e-4
+"""What varies less than by one percent is not stretched."""
+
 _LEAST_SHARE: Final = 1e-4
 """Of the image: what is smaller counts as absent, lest the logarithm of its size is noise."""
 
@@ -23,12 +29,47 @@ class FullLinear(nn.Linear):
         return linear(values.float(), self.weight.float(), self.bias.float())
 
 
+class RunningScale(nn.Module):
+    """Values less their running mean, divided by their running standard deviation.
+
+    As batch norm in use, but in training too: batches of volumes are too small for statistics of their own.
+
+    Args:
+        width: Values of a case.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.variance: Tensor
+        self.count: Tensor
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("variance", torch.ones(width))
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Scale ``(B, width)`` float32."""
+        if self.training:
+            with torch.no_grad():
+                self.count += 1
+                self._count_in(values)
+        return (values - self.mean.float()) / self.variance.float().clamp_min(_LEAST_VARIANCE).sqrt()
+
+    def _count_in(self, values: Tensor) -> None:
+        weight = (1 / self.count).clamp_min(_MOMENTUM)
+        shift = values.mean(dim=0) - self.mean
+        # The variance itself is kept, not a mean of squares: it must survive being stored in half precision.
+        within = values.var(dim=0, correction=0)
+        self.variance.lerp_(within, weight).add_(weight * (1 - weight) * shift.square())
+        self.mean.add_(weight * shift)
+
+
 class ScoreHead(nn.Module):
     """Means of the bottom's features and logarithms of the masks' sizes, dense layers, numbers of each score.
 
     Instance norm takes out of a feature how much of it there is, so that means at the bottom tell shapes
-    better than sizes; the masks tell sizes. Between persons both vary by a few percent, so that arithmetic is
-    in float32.
+    better than sizes; the masks tell sizes. Sizes are brought to one scale; what stands at the bottom is
+    not, as a few cases would soon be known by heart by it. Arithmetic is in float32.
 
     A score of several numbers is ordinal: they are logits of "above level 0", "above level 1" and so on, and
     never rise, as what is above level 1 is above level 0 too.
@@ -58,16 +99,10 @@ class ScoreHead(nn.Module):
     ) -> None:
         super().__init__()
         widths = (in_channels + num_classes, *hidden)
+        self.scale = RunningScale(num_classes)
         self.layers = nn.Sequential()
         for source, target in pairwise(widths):
-            self.layers.extend(
-                [
-                    nn.Dropout(dropout),
-                    FullLinear(source, target),
-                    nn.LayerNorm(target, elementwise_affine=False),
-                    ACTIVATIONS[activation](),
-                ]
-            )
+            self.layers.extend([nn.Dropout(dropout), FullLinear(source, target), ACTIVATIONS[activation]()])
         self.layers.append(nn.Dropout(dropout))
         self.latent = FullLinear(widths[-1], len(outputs))
         self.steps = nn.ParameterDict(
@@ -87,7 +122,7 @@ class ScoreHead(nn.Module):
         """
         with torch.autocast(features.device.type, enabled=False):
             shares = logits.float().softmax(dim=1).flatten(2).mean(dim=2)
-            sizes = (shares + _LEAST_SHARE).log()
+            sizes = self.scale((shares + _LEAST_SHARE).log())
             pooled = torch.cat((features.float().flatten(2).mean(dim=2), sizes), dim=1)
             return self._numbers(pooled)
 
