@@ -31,7 +31,6 @@ from medpipe import load
 from medpipe.core.findings import Laterality
 from medpipe.core.volume import Volume
 from medpipe.inference.segmenter import Segmenter, load_segmenter
-from medpipe.inference.tiles import axis_tiles
 from medpipe.io.template import load_mni
 from medpipe.zoo.finder import find_package
 
@@ -77,10 +76,7 @@ def reference(segmenter: Segmenter, volume: Volume) -> np.ndarray:
     prepared = segmenter.prepare({"image": volume}, side=Laterality.LEFT)
     images = prepared.images
     patch = segmenter.tiling.patch_shape
-    tiles = [
-        axis_tiles(size, width, segmenter.tiling.overlap)
-        for size, width in zip(images.shape[1:], patch, strict=True)
-    ]
+    tiles = segmenter.tiling.tiles_of(images.shape[1:])
     total: torch.Tensor | None = None
     for corner in product(*(range(len(item.starts)) for item in tiles)):
         weights = [item.weights[number].double() for item, number in zip(tiles, corner, strict=True)]

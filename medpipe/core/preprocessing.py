@@ -6,17 +6,17 @@ The steps, in this order; ``medpipe.inference`` and ``medpipe.training`` carry t
 2. mirror: where ``mirror_right`` is set and the image shows the right side, the left-right axis is reversed;
 3. crop: where ``crop_nonzero`` is set, to the smallest box that holds all voxels that are not 0 in any
    channel; an image of 0 alone stays whole;
-4. spacing: the field of view is kept and divided into ``max(1, round(old / new * size))`` voxels an axis, so
-   that the spacing is ``spacing_mm`` but for that rounding; images by ``interpolation`` without smoothing,
-   label maps by the nearest voxel; where slices are thick (``thick_ratio``), the axis across them takes the
-   nearest voxel;
+4. spacing: voxels of ``spacing_mm``, which lie as ``spacing_grid`` says; images by ``interpolation`` without
+   smoothing, label maps by the nearest voxel; where slices are thick (``thick_ratio``), the axis across them
+   takes the nearest voxel;
 5. intensity: each channel by its own rule, over all that was kept; before step 4 where ``normalise_on`` says
    so;
 6. padding with 0 to ``padded_shape``, the smaller half in front; larger images are predicted in patches of
-   ``patch_shape``.
+   ``patch_shape``, whose logits are merged as the other fields ``patch_...`` say.
 
-Afterwards the steps are undone from the last to the first, so that masks lie on the source grid. Logits are
-interpolated trilinearly, across thick slices taken from the nearest voxel; what was cropped is background.
+Afterwards the steps are undone from the last to the first, so that masks lie on the source grid. Logits (or
+what else ``way_back`` says) are interpolated trilinearly, across thick slices taken from the nearest voxel;
+what was cropped is background.
 """
 
 from enum import StrEnum
@@ -28,6 +28,8 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_va
 
 from medpipe.core.findings import Value
 from medpipe.core.grid import Orientation, reorientation_between
+from medpipe.core.network_grid import SpacingGrid, WayBack
+from medpipe.core.patches import PatchCentre, PatchPlaces, PatchWeights
 
 Shape3 = tuple[int, int, int]
 Spacing = tuple[float, float, float]
@@ -68,18 +70,6 @@ class Interpolation(StrEnum):
 
     LINEAR = "linear"
     CUBIC = "cubic"
-
-
-class PatchCentre(StrEnum):
-    """Where the Gaussian weights of overlapping patches are highest along an axis of even size.
-
-    In the middle, between two voxels, and never below a thousandth, as in MONAI; or at the second of these
-    voxels and without a lower limit, as in nnU-Net. Where patches disagree this moves the labels of one voxel
-    in a thousand.
-    """
-
-    MIDDLE = "middle"
-    VOXEL = "voxel"
 
 
 class ZScore(Value):
@@ -193,12 +183,18 @@ class Preprocessing(Value):
         mirror_right: The network knows the left side only: images of the right side are mirrored.
         crop_nonzero: Leave out the margins where all channels are 0.
         spacing_mm: Spacing along the axes of ``orientation``; None keeps the image's own.
+        spacing_grid: How voxels of that spacing lie over the image.
         interpolation: How images come to that spacing.
         thick_ratio: Slices are thick where the spacing across them is more than this many times the finest
             one, in the image or else in ``spacing_mm``; None for never.
+        way_back: What comes back to the image's grid.
         normalise_on: Grid of step 5.
         patch_shape: Voxels ``(I, J, K)`` of one patch, the shape the network was trained on.
-        patch_centre: How overlapping patches are weighted.
+        patch_overlap: Least share of a patch that it has in common with the next one, unless another is asked
+            for; None where the network asks for none.
+        patch_places: Where patches lie.
+        patch_weights: How overlapping patches are weighted.
+        patch_centre: Where Gaussian weights are highest.
         multiple_of: Padded sizes are multiples of this; ``patch_shape`` must be too.
         mirror_axes: Axes of the input along which the network learned from mirror images too, so that they
             may be predicted; None where nothing is known of that.
@@ -209,10 +205,15 @@ class Preprocessing(Value):
     mirror_right: bool = False
     crop_nonzero: bool = False
     spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    spacing_grid: SpacingGrid = SpacingGrid.FIELD_OF_VIEW
     interpolation: Interpolation = Interpolation.LINEAR
     thick_ratio: Annotated[float, Field(gt=1.0)] | None = None
+    way_back: WayBack = WayBack.LOGITS
     normalise_on: NormaliseOn = NormaliseOn.NETWORK
     patch_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    patch_overlap: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    patch_places: PatchPlaces = PatchPlaces.EVEN
+    patch_weights: PatchWeights = PatchWeights.GAUSSIAN
     patch_centre: PatchCentre = PatchCentre.MIDDLE
     multiple_of: PositiveInt = 1
     mirror_axes: Annotated[tuple[Axis, ...], AfterValidator(_different)] | None = None

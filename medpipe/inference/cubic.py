@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from medpipe.core.preprocessing import Shape3
+from medpipe.core.network_grid import NetworkAxes, NetworkAxis
 
 _ROWS: Final = 32
 """Voxels of the result computed at once along an axis: more share fewer of the weights that count."""
@@ -20,37 +20,45 @@ _LEAST_WEIGHT: Final = 1e-9
 """Weights below are left out: all of them together are below the rounding of float32."""
 
 
-def resample_cubic(image: torch.Tensor, shape: Shape3) -> torch.Tensor:
-    """Divide the field of view of an image into other voxels, by cubic B-splines without smoothing.
+def resample_cubic(image: torch.Tensor, axes: NetworkAxes) -> torch.Tensor:
+    """Bring an image to a network's voxels, by cubic B-splines without smoothing.
 
     No intermediate image is larger than the larger of the image and the result.
 
     Args:
         image: ``(I, J, K)`` float32 or float64, finite.
-        shape: ``(P, Q, R)`` voxels of the result.
+        axes: The network's voxels over the image's.
 
     Returns:
         ``(P, Q, R)`` of the same type on the same device, within the range of the image's own values. Axes
-        that keep their size keep their voxels.
+        that keep their voxels keep their values.
 
     Source:
         ``skimage.transform.resize(order=3, mode="edge", anti_aliasing=False)``, as nnU-Net calls it: SciPy's
-        ``zoom(order=3, mode="nearest", grid_mode=True)``, clipped.
+        ``zoom(order=3, mode="nearest", grid_mode=True)``, clipped. On grids that do not divide the field of
+        view SciPy's ``affine_transform`` of the same order and mode.
     """
-    changed = [axis for axis in range(3) if shape[axis] != image.shape[axis]]
+    changed = [number for number in range(3) if not axes[number].is_identity]
     if not changed:
         return image
     lowest, highest = image.amin(), image.amax()
     # What shrinks most goes first: the other axes have less to do then.
-    for axis in sorted(changed, key=lambda axis: shape[axis] / image.shape[axis]):
-        image = _along(axis, image, _weights(image.shape[axis], shape[axis]))
+    for number in sorted(changed, key=lambda number: axes[number].inner / axes[number].outer):
+        image = _along(number, image, _weights(axes[number]))
     return image.clamp_(lowest, highest)
 
 
-def _weights(old: int, new: int) -> torch.Tensor:
-    """Return the weight of each old voxel in each new one: ``(new, old)`` float64."""
-    units = np.eye(old)
-    return torch.from_numpy(ndimage.zoom(units, (new / old, 1), order=3, mode="nearest", grid_mode=True))
+def _weights(axis: NetworkAxis) -> torch.Tensor:
+    """Return the weight of each of the image's voxels in each of the network's: ``(new, old)`` float64."""
+    units = np.eye(axis.outer)
+    if axis.is_divided:
+        zoom = (axis.inner / axis.outer, 1)
+        return torch.from_numpy(ndimage.zoom(units, zoom, order=3, mode="nearest", grid_mode=True))
+    first = axis.start + axis.step / 2 - 0.5
+    placed = ndimage.affine_transform(
+        units, (axis.step, 1), (first, 0), (axis.inner, axis.outer), order=3, mode="nearest"
+    )
+    return torch.from_numpy(placed)
 
 
 def _along(axis: int, image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

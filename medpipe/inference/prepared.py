@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from medpipe.core.grid import Box, Grid, Reorientation
+from medpipe.core.network_grid import NetworkAxes, WayBack
 from medpipe.core.preprocessing import Shape3
 from medpipe.inference.slabs import Slab
 from medpipe.inference.source_labels import SourceLabels
@@ -21,9 +22,10 @@ class Prepared:
         box: Part of the source that it shows; what lies outside is background.
         reorientation: What was done to the axes.
         mirrored: Axis of the reoriented array that was reversed; None for none.
-        inner_shape: Shape after resampling, before padding.
+        axes: Voxels after resampling, before padding, over those before it.
         offset: Padded voxels in front, along each axis.
         thick_axis: Axis whose logits are taken from the nearest voxel; None for none.
+        way_back: What comes back to the source.
     """
 
     images: torch.Tensor
@@ -31,9 +33,10 @@ class Prepared:
     box: Box
     reorientation: Reorientation
     mirrored: int | None
-    inner_shape: Shape3
+    axes: NetworkAxes
     offset: Shape3
     thick_axis: int | None = None
+    way_back: WayBack = WayBack.LOGITS
 
     @property
     def oriented(self) -> Grid:
@@ -41,13 +44,16 @@ class Prepared:
         return self.reorientation.of_grid(self.source.cropped(self.box))
 
     @property
+    def inner_shape(self) -> Shape3:
+        """Shape after resampling, before padding."""
+        i, j, k = (axis.inner for axis in self.axes)
+        return i, j, k
+
+    @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Spacing of the input along its axes."""
-        oriented = self.oriented
-        i, j, k = (
-            step * old / new
-            for step, old, new in zip(oriented.spacing, oriented.shape, self.inner_shape, strict=True)
-        )
+        steps = zip(self.oriented.spacing, self.axes, strict=True)
+        i, j, k = (step * axis.extent / axis.inner for step, axis in steps)
         return i, j, k
 
     def inner(self, padded: torch.Tensor) -> torch.Tensor:
@@ -77,16 +83,20 @@ class Prepared:
         return self._placed(slabs, self.offset, axis=axis)
 
     def _placed(self, slabs: Iterable[Slab], offset: Shape3, *, axis: int) -> torch.Tensor:
-        collected = SourceLabels(
-            self.inner_shape, self.oriented.shape, offset, axis, thick_axis=self.thick_axis
-        )
+        collected = SourceLabels(self.axes, offset, axis, thick_axis=self.thick_axis, way_back=self.way_back)
         for slab in slabs:
             collected.add(slab)
         labels = collected.result()
-        reversed_axes = [*self.reorientation.flips, *([] if self.mirrored is None else [self.mirrored])]
-        # Reversed twice is not reversed: a mirrored axis may be one that was flipped.
-        labels = labels.flip([axis for axis in range(3) if reversed_axes.count(axis) == 1])
+        labels = labels.flip(reversed_axes(self.reorientation, self.mirrored))
         inverse = [self.reorientation.order.index(axis) for axis in range(3)]
         whole = torch.zeros(self.source.shape, dtype=labels.dtype)
         whole[self.box] = labels.permute(inverse)
         return whole
+
+
+def reversed_axes(move: Reorientation, mirrored: int | None) -> list[int]:
+    """Return the axes of a network's input that run against those of the source.
+
+    Reversed twice is not reversed: a mirrored axis may be one that was flipped.
+    """
+    return [axis for axis in range(3) if (axis in move.flips) != (axis == mirrored)]

@@ -14,12 +14,13 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, ShapeError
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Box, Grid, Reorientation, reorientation_between
+from medpipe.core.network_grid import NetworkAxes, NetworkAxis
 from medpipe.core.preprocessing import Channel, NormaliseOn, Preprocessing, Shape3, WindowScale
 from medpipe.core.volume import Volume
 from medpipe.inference.nonzero import box_around, filled, nonzero_mask, whole_box
 from medpipe.inference.normalise import can_stay_in_hu, normalise
-from medpipe.inference.prepared import Prepared
-from medpipe.inference.resample import resample
+from medpipe.inference.prepared import Prepared, reversed_axes
+from medpipe.inference.resample import resample, resample_labels
 
 _LEFT_RIGHT = 0
 """World axis that separates left from right."""
@@ -55,14 +56,15 @@ def prepare(
     move = reorientation_between(grid.affine, spec.orientation)
     mirrored = _mirror_axis(spec, move, grid, side)
     _check_depth(move.of_grid(grid).shape, spec.patch_shape)
-    inner_shape = resampled_shape(move.of_grid(seen), spec)
+    axes = network_axes(move.of_grid(seen), spec)
+    source_axes = _of_source(axes, move, mirrored)
     images = []
     for channel, source in zip(spec.channels, sources, strict=True):
         keep = keep_hu and can_stay_in_hu(channel, spec)
         image = source.array[0][box].to(device, torch.float32)
         if spec.normalise_on is NormaliseOn.SOURCE:
             image = normalise(image, channel.intensity, region)
-        image = _resampled(image, inner_shape, move, seen, spec)
+        image = _resampled(image, source_axes, move, seen, spec)
         image = apply_reorientation(image[None], move)[0]
         if mirrored is not None:
             image = image.flip(mirrored)
@@ -70,9 +72,11 @@ def prepare(
             image = normalise(image, channel.intensity)
         images.append(image)
     fills = [_lower_end(channel, spec) if keep_hu else 0.0 for channel in spec.channels]
-    padded, offset = pad_to(torch.stack(images), spec.padded_shape(inner_shape), fills)
+    inner = torch.stack(images)
+    i, j, k = inner.shape[1:]
+    padded, offset = pad_to(inner, spec.padded_shape((i, j, k)), fills)
     thick_axis = _thick_axis(spec, move, seen, logits=True)
-    return Prepared(padded, grid, box, move, mirrored, inner_shape, offset, thick_axis)
+    return Prepared(padded, grid, box, move, mirrored, axes, offset, thick_axis, spec.way_back)
 
 
 def _kept(sources: Sequence[Volume], spec: Preprocessing) -> tuple[Box, torch.Tensor | None]:
@@ -85,14 +89,21 @@ def _kept(sources: Sequence[Volume], spec: Preprocessing) -> tuple[Box, torch.Te
     return box, filled(mask[box]) if spec.needs_inside else None
 
 
+def _of_source(axes: NetworkAxes, move: Reorientation, mirrored: int | None) -> NetworkAxes:
+    """Return the axes of a network's input in the order and direction of the source's."""
+    against = reversed_axes(move, mirrored)
+    turned = [axis.reversed() if number in against else axis for number, axis in enumerate(axes)]
+    i, j, k = (turned[move.order.index(number)] for number in range(3))
+    return i, j, k
+
+
 def _resampled(
-    image: torch.Tensor, inner_shape: Shape3, move: Reorientation, seen: Grid, spec: Preprocessing
+    image: torch.Tensor, axes: NetworkAxes, move: Reorientation, seen: Grid, spec: Preprocessing
 ) -> torch.Tensor:
     """Resample ``(I, J, K)`` before its axes are moved: what is moved then is smaller, as a rule."""
-    i, j, k = (inner_shape[move.order.index(axis)] for axis in range(3))
     thick = _thick_axis(spec, move, seen, logits=False)
     thick = None if thick is None else move.order[thick]
-    return resample(image, (i, j, k), spec.interpolation, thick_axis=thick)
+    return resample(image, axes, spec.interpolation, thick_axis=thick)
 
 
 def _thick_axis(spec: Preprocessing, move: Reorientation, seen: Grid, *, logits: bool) -> int | None:
@@ -126,12 +137,7 @@ def prepare_labels(prepared: Prepared, label_map: torch.Tensor) -> torch.Tensor:
     )
     if prepared.mirrored is not None:
         labels = labels.flip(prepared.mirrored + 1)
-    if tuple(labels.shape[1:]) != prepared.inner_shape:
-        resized = functional.interpolate(
-            labels[None].float(), size=prepared.inner_shape, mode="nearest-exact"
-        )
-        labels = resized[0].to(torch.uint8)
-    padded, _ = pad_to(labels, prepared.images.shape[1:])
+    padded, _ = pad_to(resample_labels(labels[0], prepared.axes)[None], prepared.images.shape[1:])
     return padded[0]
 
 
@@ -141,14 +147,16 @@ def apply_reorientation(array: torch.Tensor, move: Reorientation) -> torch.Tenso
     return array.flip([axis + 1 for axis in move.flips]) if move.flips else array
 
 
-def resampled_shape(oriented: Grid, spec: Preprocessing) -> Shape3:
-    """Return the shape after resampling to the specification's spacing."""
+def network_axes(oriented: Grid, spec: Preprocessing) -> NetworkAxes:
+    """Return the voxels of the specification's spacing over those of an image."""
+    sizes, spacings = oriented.shape, oriented.spacing
     if spec.spacing_mm is None:
-        return oriented.shape
-    i, j, k = (
-        max(1, round(old / new * size))
-        for size, old, new in zip(oriented.shape, oriented.spacing, spec.spacing_mm, strict=True)
-    )
+        i, j, k = (NetworkAxis.dividing(size, size) for size in sizes)
+    else:
+        i, j, k = (
+            NetworkAxis.of_spacing(spec.spacing_grid, size, old, new)
+            for size, old, new in zip(sizes, spacings, spec.spacing_mm, strict=True)
+        )
     return i, j, k
 
 

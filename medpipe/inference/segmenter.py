@@ -126,7 +126,7 @@ def load_segmenter(
     package: "Package",
     device: str = "cpu",
     *,
-    overlap: float = 0.5,
+    overlap: float | None = None,
     mirror: Collection[BodyAxis] = (),
     half: bool | None = None,
     compiled: bool | None = None,
@@ -137,7 +137,8 @@ def load_segmenter(
     Args:
         package: From :func:`medpipe.zoo.finder.find_package`.
         device: ``"cpu"`` or ``"cuda:N"``.
-        overlap: Share of a patch that it has in common with the next one.
+        overlap: Share of a patch that it has in common with the next one; by default what the package
+            states, or else 0.5.
         mirror: Axes of the body that are mirrored in all combinations; each doubles the network's time.
         half: Whether the network's arithmetic is in half precision, float16 on a GPU and bfloat16 on a CPU;
             by default on a GPU alone.
@@ -150,12 +151,11 @@ def load_segmenter(
     """
     is_gpu = device.startswith("cuda")
     preprocessing = package.manifest.preprocessing
-    tiling = Tiling(
-        preprocessing.patch_shape,
+    tiling = Tiling.of(
+        preprocessing,
         overlap=overlap,
         batch_size=_GPU_BATCH if is_gpu else 1,
         mirror_axes=mirrored_axes(package.manifest, mirror),
-        centre=preprocessing.patch_centre,
     )
     network = _network_of(package, device, half=is_gpu if half is None else half)
     if is_gpu if compiled is None else compiled:

@@ -4,19 +4,20 @@ Interpolated trilinearly, logits are averages of those at the eight corners of a
 So where one class is the highest at all eight corners it is the highest everywhere between them: there the
 label is known without interpolation, and only cells that a border crosses are interpolated.
 
-Where slices are thick, logits across them are those of the nearest voxel instead.
+Where slices are thick, logits across them are those of the nearest voxel instead. Probabilities may be
+interpolated in place of logits, or nothing.
 
 Letters: C classes, P Q R axes of the network's grid, A B D axes of the source in the same order.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch.nn import functional
 
+from medpipe.core.network_grid import NetworkAxes, WayBack
 from medpipe.core.preprocessing import Shape3
-from medpipe.inference.resample import nearest_voxels
+from medpipe.inference.axis_map import AxisMap
 from medpipe.inference.slabs import Slab
 
 _MAX_LOGITS: Final = 2**25
@@ -26,69 +27,33 @@ _SPARSE_SHARE: Final = 0.2
 """Share of mixed voxels up to which gathering their corners is cheaper than interpolating all voxels."""
 
 
-@dataclass(frozen=True, eq=False)
-class AxisMap:
-    """Where the voxels of a source axis lie between those of the network's axis.
-
-    Attributes:
-        low: ``(N,)`` int64, network voxel at or before each source voxel.
-        high: ``(N,)`` int64, the next one, or the same at the end.
-        weight: ``(N,)`` float32 of ``high``.
-        is_nearest: Whether ``low`` alone counts.
-    """
-
-    low: torch.Tensor
-    high: torch.Tensor
-    weight: torch.Tensor
-    is_nearest: bool = False
-
-    @classmethod
-    def between(cls, inner: int, outer: int, device: torch.device | str = "cpu") -> "AxisMap":
-        """Map ``outer`` source voxels onto ``inner`` network voxels over the same field of view."""
-        place = (torch.arange(outer, dtype=torch.float64) + 0.5) * (inner / outer) - 0.5
-        place = place.clamp(0.0, inner - 1.0)
-        low = place.long()
-        high = (low + 1).clamp_max(inner - 1)
-        return cls(low.to(device), high.to(device), (place - low).float().to(device))
-
-    @classmethod
-    def to_nearest(cls, inner: int, outer: int, device: torch.device | str = "cpu") -> "AxisMap":
-        """Map ``outer`` source voxels onto the nearest of ``inner`` network voxels."""
-        low = nearest_voxels(inner, outer).to(device)
-        return cls(low, low, torch.zeros(outer, device=device), is_nearest=True)
-
-    def rows(self, first: int, last: int, origin: int) -> "AxisMap":
-        """Return source voxels ``first`` to ``last`` (left out), network voxels counted from ``origin``."""
-        part = slice(first, last)
-        return AxisMap(self.low[part] - origin, self.high[part] - origin, self.weight[part], self.is_nearest)
-
-
 class SourceLabels:
     """Collects slabs of logits and becomes the label map of the source.
 
     Args:
-        inner_shape: ``(P, Q, R)`` of the network's grid without its padding.
-        outer_shape: ``(A, B, D)`` of the source, its axes in the order of the network's.
+        axes: The network's voxels, without its padding, over the source's, in the order of its axes.
         offset: Padded voxels of the network's grid in front, along each axis.
         axis: The axis of the slabs.
         thick_axis: Axis along which logits are taken from the nearest voxel; None for none.
+        way_back: What is interpolated.
     """
 
     def __init__(
         self,
-        inner_shape: Shape3,
-        outer_shape: Shape3,
+        axes: NetworkAxes,
         offset: Shape3,
         axis: int,
         *,
         thick_axis: int | None = None,
+        way_back: WayBack = WayBack.LOGITS,
     ) -> None:
         self._order = (axis, *(other for other in range(3) if other != axis))
-        self._inner = [inner_shape[axis] for axis in self._order]
-        self._outer = [outer_shape[axis] for axis in self._order]
+        self._axes = [axes[axis] for axis in self._order]
         self._offset = [offset[axis] for axis in self._order]
-        self._is_thick = [other == thick_axis for other in self._order]
-        self._labels = torch.empty(self._outer, dtype=torch.uint8)
+        self._is_nearest = [way_back is WayBack.NEAREST or other == thick_axis for other in self._order]
+        self._is_moved = not all(axis.is_identity for axis in axes)
+        self._softmax = self._is_moved and way_back is WayBack.PROBABILITIES
+        self._labels = torch.empty([axis.outer for axis in self._axes], dtype=torch.uint8)
         self._maps: list[AxisMap] = []
         self._done = 0
 
@@ -99,23 +64,24 @@ class SourceLabels:
             return
         if not self._maps:
             self._maps = [
-                (AxisMap.to_nearest if is_thick else AxisMap.between)(inner, outer, logits.device)
-                for inner, outer, is_thick in zip(self._inner, self._outer, self._is_thick, strict=True)
+                AxisMap.of_image(axis, logits.device, is_nearest=is_nearest)
+                for axis, is_nearest in zip(self._axes, self._is_nearest, strict=True)
             ]
         last = first + logits.shape[1] - 1
         end = int((self._maps[0].high <= last).sum())
         if end > self._done:
             maps = [self._maps[0].rows(self._done, end, first), *self._maps[1:]]
+            logits = logits.softmax(dim=0) if self._softmax else logits
             self._labels[self._done : end] = self._labels_of(logits, maps)
             self._done = end
 
     def result(self) -> torch.Tensor:
         """Return ``(A, B, D)`` uint8 on the CPU, a view."""
-        assert self._done == self._outer[0], "slabs are missing"
+        assert self._done == self._axes[0].outer, "slabs are missing"
         return self._labels.permute([self._order.index(axis) for axis in range(3)])
 
     def _labels_of(self, logits: torch.Tensor, maps: list[AxisMap]) -> torch.Tensor:
-        if self._inner != self._outer:
+        if self._is_moved:
             return interpolated_labels(logits, maps)
         first = int(maps[0].low[0])
         return highest(logits[:, first : first + len(maps[0].low)])
@@ -124,10 +90,10 @@ class SourceLabels:
         """Return the logits inside the image, and the plane of it that they begin with."""
         first = slab.first - self._offset[0]
         before = max(0, -first)
-        planes = slice(before, max(before, self._inner[0] - first))
+        planes = slice(before, max(before, self._axes[0].inner - first))
         rows, columns = (
-            slice(offset, offset + size)
-            for offset, size in zip(self._offset[1:], self._inner[1:], strict=True)
+            slice(offset, offset + axis.inner)
+            for offset, axis in zip(self._offset[1:], self._axes[1:], strict=True)
         )
         return slab.logits[:, planes, rows, columns], first + before
 
@@ -207,8 +173,8 @@ def _dense(logits: torch.Tensor, maps: list[AxisMap]) -> torch.Tensor:
         low, high = logits[:, along.low[rows]].float(), logits[:, along.high[rows]].float()
         planes = torch.lerp(low, high, weight)
         for axis, item in enumerate(across, start=2):
-            if item.is_nearest:
-                planes = planes.index_select(axis, item.low)
+            if not item.is_plain:
+                planes = item.interpolated(planes, axis)
         wide = functional.interpolate(planes, size=size, mode="bilinear", align_corners=False)
         parts.append(highest(wide))
     return torch.cat(parts)

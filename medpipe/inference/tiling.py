@@ -8,31 +8,55 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from medpipe.core.preprocessing import PatchCentre, Shape3
+from medpipe.core.patches import DEFAULT_OVERLAP
+from medpipe.core.preprocessing import Preprocessing
 from medpipe.inference.compiled import is_compiled
 from medpipe.inference.onednn import OneDnnConvolutions
 from medpipe.inference.slabs import Slab, predict_slabs
+from medpipe.inference.tiles import TileLayout
 
 
 @dataclass(frozen=True)
-class Tiling:
+class Tiling(TileLayout):
     """How an image is cut into patches, and how each is predicted.
 
     Arithmetic is in the type of the network's weights; logits are summed in float32.
 
     Attributes:
-        patch_shape: Voxels along each axis.
-        overlap: Least share of a patch that it has in common with the next one, in [0, 1).
         batch_size: Patches computed at once; results do not depend on it.
         mirror_axes: Axes of the patch that are mirrored in all combinations; the logits are averaged.
-        centre: Where a patch counts most.
     """
 
-    patch_shape: Shape3
-    overlap: float = 0.5
     batch_size: int = 1
     mirror_axes: tuple[int, ...] = ()
-    centre: PatchCentre = PatchCentre.MIDDLE
+
+    @classmethod
+    def of(
+        cls,
+        spec: Preprocessing,
+        *,
+        overlap: float | None = None,
+        batch_size: int = 1,
+        mirror_axes: tuple[int, ...] = (),
+    ) -> "Tiling":
+        """Return the tiling that a network asks for.
+
+        Args:
+            spec: What it states.
+            overlap: Instead of its own.
+            batch_size: Patches computed at once.
+            mirror_axes: Axes of the patch that are mirrored.
+        """
+        stated = DEFAULT_OVERLAP if spec.patch_overlap is None else spec.patch_overlap
+        return cls(
+            spec.patch_shape,
+            overlap=stated if overlap is None else overlap,
+            centre=spec.patch_centre,
+            places=spec.patch_places,
+            weights=spec.patch_weights,
+            batch_size=batch_size,
+            mirror_axes=mirror_axes,
+        )
 
 
 class TileForward:
@@ -98,14 +122,6 @@ def slabs_of_logits(forward: TileForward, images: torch.Tensor, *, axis: int) ->
     """Return float32 logits of ``(C, P, Q, R)`` images along an axis; see :mod:`medpipe.inference.slabs`.
 
     The network may lie on another device than the images, where the logits are wanted. Patches are
-    weighted by a Gaussian, as borders of a patch see less of the image.
+    weighted by a Gaussian unless the tiling says otherwise, as borders of a patch see less of the image.
     """
-    return predict_slabs(
-        forward,
-        images,
-        forward.tiling.patch_shape,
-        overlap=forward.tiling.overlap,
-        batch_size=forward.tiling.batch_size,
-        axis=axis,
-        centre=forward.tiling.centre,
-    )
+    return predict_slabs(forward, images, forward.tiling, batch_size=forward.tiling.batch_size, axis=axis)

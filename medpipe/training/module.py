@@ -43,7 +43,7 @@ class SegmentationModule(lightning.LightningModule):
             recipe.loss_names, recipe.loss.weights, learned=recipe.loss.weighting == "learned"
         )
         self._recipe = recipe
-        self._tiling = Tiling(recipe.preprocessing.patch_shape, centre=recipe.preprocessing.patch_centre)
+        self._tiling = Tiling.of(recipe.preprocessing)
 
     def training_step(self, batch: PatchBatch, index: int) -> torch.Tensor:
         """Return the loss of one batch of patches."""

@@ -211,8 +211,7 @@ def _evaluate(
     network = build_network(recipe.network.name, network_arguments(recipe))
     network.load_state_dict(network_state(checkpoint))
     spec = recipe.preprocessing
-    tiling = Tiling(spec.patch_shape, centre=spec.patch_centre)
-    segmenter = Segmenter(network.to(device), spec, tiling, device)
+    segmenter = Segmenter(network.to(device), spec, Tiling.of(spec), device)
     scores = score_cases(segmenter, SegmentationTask(recipe.labels), cases)
     write_text(folder / SCORES, scores_csv(scores))
     results = score_results(scores, cases, fitted)

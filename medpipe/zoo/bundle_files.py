@@ -12,6 +12,8 @@ from typing import Any, Final
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.core.findings import NOT_FOR_DIAGNOSIS
+from medpipe.core.network_grid import SpacingGrid, WayBack
+from medpipe.core.patches import DEFAULT_OVERLAP, PatchWeights
 from medpipe.core.preprocessing import (
     Channel,
     FixedScale,
@@ -66,8 +68,8 @@ def bundle_inference(manifest: Manifest) -> dict[str, Any]:
             "_target_": "monai.inferers.SlidingWindowInferer",
             "roi_size": list(spec.patch_shape),
             "sw_batch_size": 1,
-            "overlap": 0.5,
-            "mode": "gaussian",
+            "overlap": DEFAULT_OVERLAP if spec.patch_overlap is None else spec.patch_overlap,
+            "mode": "constant" if spec.patch_weights is PatchWeights.EQUAL else "gaussian",
         },
         "postprocessing": _compose(_steps_back(spec)),
         "handlers": [
@@ -145,7 +147,8 @@ def _steps(spec: Preprocessing) -> list[dict[str, Any]]:
         _transform("Orientationd", keys) | {"axcodes": spec.orientation, "labels": None},
     ]
     if spec.spacing_mm is not None:
-        spacing = {"pixdim": list(spec.spacing_mm), "mode": "bilinear", "scale_extent": True}
+        keeps_extent = spec.spacing_grid is not SpacingGrid.FIRST_VOXEL
+        spacing = {"pixdim": list(spec.spacing_mm), "mode": "bilinear", "scale_extent": keeps_extent}
         steps.append(_transform("Spacingd", keys) | spacing)
     steps += [_intensity(channel) for channel in spec.channels]
     steps.append(_transform("SpatialPadd", keys) | {"spatial_size": list(spec.patch_shape)})
@@ -178,9 +181,12 @@ def _refuse_what_monai_lacks(spec: Preprocessing) -> None:
 
 
 def _steps_back(spec: Preprocessing) -> list[dict[str, Any]]:
-    back = {"transform": "@preprocessing", "orig_keys": spec.channels[0].name, "nearest_interp": False}
+    is_nearest = spec.way_back is WayBack.NEAREST
+    back = {"transform": "@preprocessing", "orig_keys": spec.channels[0].name, "nearest_interp": is_nearest}
     saved = {"output_dir": "@output_dir", "output_postfix": "seg", "output_dtype": "uint8"}
+    softmax = [_transform("Activationsd", [_PRED]) | {"softmax": True}]
     return [
+        *(softmax if spec.way_back is WayBack.PROBABILITIES else []),
         _transform("Invertd", [_PRED]) | back,
         _transform("AsDiscreted", [_PRED]) | {"argmax": True},
         _transform("SaveImaged", [_PRED]) | saved,

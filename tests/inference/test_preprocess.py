@@ -5,10 +5,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms import Compose, Orientation, Spacing
 from skimage.transform import resize
 
 from medpipe.core.errors import RefusedError
 from medpipe.core.findings import Laterality
+from medpipe.core.network_grid import SpacingGrid
 from medpipe.core.preprocessing import (
     Channel,
     FixedScale,
@@ -116,6 +119,78 @@ def test_cubic_interpolation_is_that_of_scikit_image_in_any_orientation() -> Non
     oriented = volume.array[0].flip([0, 1]).double().numpy()
     expected = resize(oriented, prepared.inner_shape, order=3, mode="edge", anti_aliasing=False)
     np.testing.assert_allclose(prepared.images[0].numpy(), expected / 1000, rtol=0, atol=1e-6)
+
+
+EXACT_GRIDS = [SpacingGrid.FIRST_VOXEL, SpacingGrid.EXTENT]
+
+
+def exact(grid: SpacingGrid, **changes: object) -> Preprocessing:
+    channel = Channel(name="image", modality="MR", intensity=FixedScale())
+    fields = {"channels": (channel,), "spacing_mm": (1.3, 2.9, 2.0), "patch_shape": (1, 1, 1), **changes}
+    return spec(spacing_grid=grid, **fields)
+
+
+@pytest.mark.filterwarnings("ignore:align_corners")
+@pytest.mark.parametrize("grid", EXACT_GRIDS)
+@pytest.mark.parametrize("orientation", ["RAS", "LPS", "SAR", "IPL"])
+def test_exact_spacing_is_that_of_monai_there_and_back(orientation: str, grid: SpacingGrid) -> None:
+    affine = affine_of(orientation, (2.0, 1.5, 3.0))
+    affine[:3, 3] = (100, 200, 300)
+    volume = Volume(volume_of().array, affine, "MR", Source(kind=SourceKind.MEMORY))
+    steps = Compose(
+        [Orientation("RAS", labels=None), Spacing((1.3, 2.9, 2.0), scale_extent=grid is SpacingGrid.EXTENT)]
+    )
+    theirs = steps(MetaTensor(volume.array, affine=torch.from_numpy(affine)))
+    prepared = prepare({"image": volume}, exact(grid))
+    torch.testing.assert_close(prepared.images, theirs.as_tensor(), rtol=0, atol=1e-3)
+    np.testing.assert_allclose(prepared.spacing_mm, (1.3, 2.9, 2.0))
+    logits = torch.randn(3, *prepared.inner_shape, generator=torch.Generator().manual_seed(1))
+    back = steps.inverse(MetaTensor(logits, meta=theirs.meta, applied_operations=theirs.applied_operations))
+    labels = back.as_tensor().argmax(dim=0)
+    assert prepared.restore(logits).shape == SHAPE
+    assert (prepared.restore(logits) == labels).float().mean() > 0.995
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+@pytest.mark.parametrize("grid", EXACT_GRIDS)
+def test_exact_spacing_begins_at_the_first_voxel_of_the_mirrored_image(
+    grid: SpacingGrid, interpolation: str
+) -> None:
+    volume = volume_of("ARS", (2.0, 1.5, 3.0))
+    mirror = volume.with_array(volume.array.flip(2))
+    one_sided = exact(grid, mirror_right=True, interpolation=interpolation)
+    right = prepare({"image": volume}, one_sided, side=Laterality.RIGHT)
+    left = prepare({"image": mirror}, one_sided, side=Laterality.LEFT)
+    torch.testing.assert_close(right.images, left.images, rtol=0, atol=1e-4)
+    labels = (volume.array[0] % 3).to(torch.uint8)
+    assert torch.equal(prepare_labels(right, labels), prepare_labels(left, labels.flip(1)))
+    logits = torch.randn(3, *right.inner_shape, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(right.restore(logits), left.restore(logits).flip(1))
+
+
+@pytest.mark.parametrize("grid", EXACT_GRIDS)
+def test_label_map_lies_as_the_image_does(grid: SpacingGrid) -> None:
+    # Twice as fine: every second voxel is one of the image's own, so its label is that voxel's.
+    volume = volume_of()
+    labels = (volume.array[0] % 3).to(torch.uint8)
+    found = prepare_labels(prepare({"image": volume}, exact(grid, spacing_mm=(0.5, 0.5, 0.5))), labels)
+    if grid is SpacingGrid.FIRST_VOXEL:
+        assert torch.equal(found[::2, ::2, ::2], labels)
+    else:
+        assert found.shape == (10, 14, 18)
+        assert torch.equal(
+            found, labels.repeat_interleave(2, 0).repeat_interleave(2, 1).repeat_interleave(2, 2)
+        )
+
+
+@pytest.mark.parametrize("grid", EXACT_GRIDS)
+def test_thick_slices_of_an_exact_spacing_come_from_the_nearest(grid: SpacingGrid) -> None:
+    volume = volume_of("RAS", (1.0, 1.0, 4.0))
+    thick = exact(grid, spacing_mm=(1.0, 1.0, 2.5), thick_ratio=3.0)
+    found = prepare({"image": volume}, thick).images[0]
+    start = 0.0 if grid is SpacingGrid.FIRST_VOXEL else 0.5 * (9 / 14 - 1)
+    nearest = [min(8, int(start + plane * 2.5 / 4 + 0.5)) for plane in range(found.shape[2])]
+    torch.testing.assert_close(found, volume.array[0][:, :, nearest])
 
 
 def test_image_as_it_lies_has_its_axes_in_the_asked_order() -> None:

@@ -6,6 +6,7 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch.nn import functional
 
+from medpipe.core.patches import PatchPlaces, PatchWeights
 from medpipe.core.preprocessing import Channel, PercentileScale, Preprocessing
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
@@ -77,6 +78,31 @@ def test_logits_agree_with_monai_where_its_tiles_are_ours(network: torch.nn.Modu
     inside = (slice(None), slice(4, 28), slice(6, 42), slice(4, 36))
     ours, theirs = ours[inside], theirs[inside]
     assert float((ours - theirs).abs().mean() / theirs.abs().mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("mode", "weights"), [("gaussian", PatchWeights.FLOORED), ("constant", PatchWeights.EQUAL)]
+)
+def test_logits_are_those_of_monai_where_its_tiling_is_asked_for(
+    network: torch.nn.Module, mode: str, weights: PatchWeights
+) -> None:
+    images = torch.randn(1, 37, 45, 41, generator=torch.Generator().manual_seed(4))
+    inferer = SlidingWindowInferer((16, 24, 16), overlap=0.4, mode=mode)
+    with torch.inference_mode():
+        theirs = inferer(images[None], lambda patches: network(patches).logits)[0]
+    tiling = Tiling((16, 24, 16), overlap=0.4, places=PatchPlaces.STEPS, weights=weights)
+    ours = predict_logits(TileForward(network, tiling), images)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * float(theirs.std()))
+
+
+def test_package_states_its_tiling_and_the_user_another_overlap() -> None:
+    spec = spec_of(None).model_copy(
+        update={"patch_overlap": 0.0, "patch_places": PatchPlaces.STEPS, "patch_weights": PatchWeights.EQUAL}
+    )
+    stated = Tiling.of(spec)
+    assert (stated.overlap, stated.places, stated.weights) == (0.0, PatchPlaces.STEPS, PatchWeights.EQUAL)
+    assert Tiling.of(spec, overlap=0.25).overlap == 0.25
+    assert Tiling.of(spec_of(None)) == Tiling((16, 24, 16), overlap=0.5)
 
 
 def test_mirrored_predictions_are_averaged(network: torch.nn.Module) -> None:

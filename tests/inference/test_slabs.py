@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from medpipe.core.patches import PatchWeights
 from medpipe.inference.slabs import Slab, predict_slabs, slab_axis
+from medpipe.inference.tiles import TileLayout
 
 PATCH = (6, 8, 5)
 
@@ -26,11 +28,17 @@ def context(patches: torch.Tensor) -> torch.Tensor:
 
 
 def joined(
-    image: torch.Tensor, axis: int, *, forward: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 3
+    image: torch.Tensor,
+    axis: int,
+    *,
+    forward: Callable[[torch.Tensor], torch.Tensor],
+    batch_size: int = 3,
+    weights: PatchWeights = PatchWeights.GAUSSIAN,
 ) -> torch.Tensor:
     """Return all logits, put together from the slabs, and check that slabs continue each other."""
     planes: list[torch.Tensor] = []
-    for slab in predict_slabs(forward, image, PATCH, overlap=0.5, batch_size=batch_size, axis=axis):
+    layout = TileLayout(PATCH, weights=weights)
+    for slab in predict_slabs(forward, image, layout, batch_size=batch_size, axis=axis):
         assert slab.first == max(0, len(planes) - 1)
         new = slab.logits.clone().unbind(1)
         if planes:
@@ -42,22 +50,28 @@ def joined(
 shapes = st.tuples(st.integers(6, 20), st.integers(8, 20), st.integers(5, 20))
 
 
-@given(shapes, st.integers(0, 2))
-def test_pointwise_logits_come_back_whole(shape: tuple[int, int, int], axis: int) -> None:
+@given(shapes, st.integers(0, 2), st.sampled_from(PatchWeights))
+def test_pointwise_logits_come_back_whole(
+    shape: tuple[int, int, int], axis: int, weights: PatchWeights
+) -> None:
     image = torch.randn(1, *shape, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(joined(image, axis, forward=pointwise), pointwise(image[None])[0])
+    found = joined(image, axis, forward=pointwise, weights=weights)
+    torch.testing.assert_close(found, pointwise(image[None])[0], rtol=1e-5, atol=1e-5)
 
 
-@given(shapes, st.integers(1, 2), st.integers(1, 5))
-def test_axis_and_batch_change_nothing(shape: tuple[int, int, int], axis: int, batch_size: int) -> None:
+@given(shapes, st.integers(1, 2), st.integers(1, 5), st.sampled_from(PatchWeights))
+def test_axis_and_batch_change_nothing(
+    shape: tuple[int, int, int], axis: int, batch_size: int, weights: PatchWeights
+) -> None:
     image = torch.randn(1, *shape, generator=torch.Generator().manual_seed(2))
-    first = joined(image, 0, forward=context)
-    torch.testing.assert_close(joined(image, axis, forward=context, batch_size=batch_size), first)
+    first = joined(image, 0, forward=context, weights=weights)
+    found = joined(image, axis, forward=context, batch_size=batch_size, weights=weights)
+    torch.testing.assert_close(found, first, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("depth", "expected"), [(40, 12), (400, 12)])
 def test_logits_in_memory_do_not_grow_with_depth(depth: int, expected: int) -> None:
-    slabs = predict_slabs(pointwise, torch.zeros(1, depth, 8, 5), PATCH, overlap=0.5, batch_size=1, axis=0)
+    slabs = predict_slabs(pointwise, torch.zeros(1, depth, 8, 5), TileLayout(PATCH), batch_size=1, axis=0)
     held = [storage_planes(slab) for slab in slabs]
     assert max(held) < expected
 

@@ -12,6 +12,8 @@ from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
 from medpipe.core.errors import MachineError, SettingsError
+from medpipe.core.network_grid import SpacingGrid, WayBack
+from medpipe.core.patches import PatchWeights
 from medpipe.core.preprocessing import (
     Channel,
     FixedScale,
@@ -203,6 +205,30 @@ class TestMonaiLoadsIt:
         ]
         ours = prepare({"image": volume}, spec)
         torch.testing.assert_close(found.as_tensor(), ours.images, rtol=0, atol=1e-4)
+
+    @pytest.mark.filterwarnings("ignore:align_corners")
+    @pytest.mark.parametrize("grid", [SpacingGrid.FIRST_VOXEL, SpacingGrid.EXTENT])
+    def test_exact_spacing_equals_ours(self, spots: Package, tmp_path: Path, grid: SpacingGrid) -> None:
+        volume = write_scan(tmp_path / "scan.nii.gz")
+        steps = {"spacing_mm": (1.7, 0.8, 2.3), "spacing_grid": grid}
+        spec = spots.manifest.preprocessing.model_copy(update=steps)
+        parser = ConfigParser(bundle_inference(spots.manifest.model_copy(update={"preprocessing": spec})))
+        scan = {"image": str(tmp_path / "scan.nii.gz")}
+        found: Tensor = parser.get_parsed_content("preprocessing")(scan)["image"]
+        ours = prepare({"image": volume}, spec)
+        torch.testing.assert_close(found.as_tensor(), ours.images, rtol=0, atol=1e-4)
+
+    def test_tiling_and_way_back_are_written(self, spots: Package) -> None:
+        steps = {
+            "patch_overlap": 0.25,
+            "patch_weights": PatchWeights.EQUAL,
+            "way_back": WayBack.PROBABILITIES,
+        }
+        spec = spots.manifest.preprocessing.model_copy(update=steps)
+        written = bundle_inference(spots.manifest.model_copy(update={"preprocessing": spec}))
+        assert (written["inferer"]["overlap"], written["inferer"]["mode"]) == (0.25, "constant")
+        names = [step["_target_"] for step in written["postprocessing"]["transforms"]]
+        assert names[:2] == ["monai.transforms.Activationsd", "monai.transforms.Invertd"]
 
     @pytest.mark.filterwarnings("ignore:align_corners")
     def test_label_map_on_the_source_grid_equals_ours(

@@ -52,8 +52,12 @@ class SegmentParams(Params):
         description="State of each structure beside its volume: its mean intensity, in HU or, but for CT, in "
         "arbitrary units; the centre of its voxels in mm.",
     )
-    overlap: float = Field(
-        default=0.5, ge=0.0, lt=1.0, description="Share of a patch that it has in common with the next one."
+    overlap: float | None = Field(
+        default=None,
+        ge=0.0,
+        lt=1.0,
+        description="Share of a patch that it has in common with the next one; what the package states, or "
+        "else 0.5, where it is left out.",
     )
     mirror: tuple[BodyAxis, ...] = Field(
         default=(),

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
+from medpipe.core.network_grid import SpacingGrid
 from medpipe.zoo.foreign.bundle_intensities import FLOAT32, FLOAT32_FIX
 from medpipe.zoo.foreign.bundle_steps import Reader, Steps
 from medpipe.zoo.foreign.component import Component
 
+_BORDERS: Final = ("border", ["border"])
 _OPPOSITE: Final = str.maketrans("RPI", "LAS")
 """Each axis by one of its two letters."""
 
@@ -33,6 +35,11 @@ def _orient(transform: Component, steps: Steps) -> None:
         transform.refuse("_target_", "Orientationd after Spacingd", "turn the axes before they are resampled")
     if sorted("LAS".find(code.translate(_OPPOSITE)) for code in axcodes) != [0, 1, 2]:
         transform.refuse("axcodes", axcodes, "three different axes are needed, such as RAS")
+    if steps.spacing_mm is not None:
+        steps.notes.append(
+            "Resampling: the bundle resamples before it turns the axes, medpipe after: where one is "
+            "reversed, voxels may lie up to half a voxel elsewhere."
+        )
     steps.orientation = axcodes
 
 
@@ -45,16 +52,13 @@ def _space(transform: Component, steps: Steps) -> None:
     transform.expect("diagonal", False, False, fix="medpipe keeps the axes")
     for name in ("min_pixdim", "max_pixdim"):
         transform.expect(name, None, None, fix="medpipe resamples every image")
-    transform.ignore(
-        "padding_mode", "align_corners", "dtype", "recompute_affine", "ensure_same_shape", "meta_keys"
-    )
+    if transform.take("padding_mode", str | list[str], "border") not in _BORDERS:
+        steps.notes.append("Resampling: behind the last voxel medpipe repeats it, the bundle does not.")
+    # Voxels lie at the same places whether corners are aligned or not.
+    transform.ignore("align_corners", "dtype", "recompute_affine", "ensure_same_shape", "meta_keys")
     steps.spacing_mm = tuple(pixdim)
-    steps.keeps_extent = transform.take("scale_extent", bool, default=False)
-    if not steps.keeps_extent:
-        steps.notes.append(
-            "Resampling: the bundle takes exactly the stated spacing, from the centre of the first voxel; "
-            "medpipe divides the field of view, so that voxels lie up to half a voxel elsewhere."
-        )
+    keeps_extent = transform.take("scale_extent", bool, default=False)
+    steps.spacing_grid = SpacingGrid.EXTENT if keeps_extent else SpacingGrid.FIRST_VOXEL
 
 
 def _crop(transform: Component, steps: Steps) -> None:

@@ -8,8 +8,11 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from medpipe.core.labels import LabelSpec
-from medpipe.core.preprocessing import Channel, Preprocessing, Shape3
+from medpipe.core.network_grid import WayBack
+from medpipe.core.patches import PatchPlaces
+from medpipe.core.preprocessing import Channel, Preprocessing
 from medpipe.zoo.foreign.bundle_metadata import Metadata
+from medpipe.zoo.foreign.bundle_prediction import Patches
 from medpipe.zoo.foreign.bundle_steps import Steps
 from medpipe.zoo.foreign.imported_card import imported_card
 from medpipe.zoo.foreign.names import plain_name
@@ -26,7 +29,8 @@ class BundleParts(NamedTuple):
         labels: Classes behind the background.
         network: The network.
         steps: The preprocessing.
-        patch_shape: Of the inferer.
+        patches: The inferer.
+        way_back: What the postprocessing brings to the image's grid.
     """
 
     metadata: Metadata
@@ -34,7 +38,8 @@ class BundleParts(NamedTuple):
     labels: tuple[LabelSpec, ...]
     network: NetworkSpec
     steps: Steps
-    patch_shape: Shape3
+    patches: Patches
+    way_back: WayBack
 
 
 def read_preprocessing(parts: BundleParts, refusals: Refusals) -> Preprocessing:
@@ -44,7 +49,7 @@ def read_preprocessing(parts: BundleParts, refusals: Refusals) -> Preprocessing:
         RefusedItemError: Its values do not agree.
     """
     steps = parts.steps
-    if any(size > patch for size, patch in zip(steps.pad_shape, parts.patch_shape, strict=False)):
+    if any(size > patch for size, patch in zip(steps.pad_shape, parts.patches.shape, strict=False)):
         refusals.add("preprocessing SpatialPadd", steps.pad_shape, "medpipe pads to the inferer's roi_size")
     channels = _channels(parts, refusals)
     _check_count("in_channels", len(channels), parts.network, refusals)
@@ -55,7 +60,12 @@ def read_preprocessing(parts: BundleParts, refusals: Refusals) -> Preprocessing:
                 "channels": channels,
                 "orientation": steps.orientation,
                 "spacing_mm": steps.spacing_mm,
-                "patch_shape": parts.patch_shape,
+                "spacing_grid": steps.spacing_grid,
+                "way_back": parts.way_back,
+                "patch_shape": parts.patches.shape,
+                "patch_overlap": parts.patches.overlap,
+                "patch_places": PatchPlaces.STEPS,
+                "patch_weights": parts.patches.weights,
                 "multiple_of": steps.multiple_of,
             }
         )

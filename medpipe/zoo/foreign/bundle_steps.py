@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from medpipe.core.network_grid import SpacingGrid
 from medpipe.core.preprocessing import Intensity
 from medpipe.zoo.foreign.component import Component
 
@@ -30,7 +31,7 @@ class Steps:
         scaled: Those that have an intensity transform, read or refused.
         orientation: Axis codes.
         spacing_mm: Spacing along the axes of ``orientation``; None keeps the image's own.
-        keeps_extent: Whether the field of view is divided, as medpipe does; else its voxels' centres.
+        spacing_grid: How voxels of that spacing lie.
         rules: Intensity rule of each key.
         pad_shape: Least size after padding.
         multiple_of: Padded sizes are multiples of this.
@@ -43,7 +44,7 @@ class Steps:
     scaled: set[str] = field(default_factory=set)
     orientation: str | None = None
     spacing_mm: tuple[float, ...] | None = None
-    keeps_extent: bool = False
+    spacing_grid: SpacingGrid = SpacingGrid.FIRST_VOXEL
     rules: dict[str, Rule] = field(default_factory=dict)
     pad_shape: tuple[int, ...] = ()
     multiple_of: int = 1

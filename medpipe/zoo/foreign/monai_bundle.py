@@ -13,7 +13,7 @@ from typing import Any, Final
 from medpipe.zoo.foreign.bundle_config import BundleConfig, read_config
 from medpipe.zoo.foreign.bundle_metadata import read_labels, read_metadata, read_modality
 from medpipe.zoo.foreign.bundle_networks import fitted_state, read_network, read_state
-from medpipe.zoo.foreign.bundle_prediction import check_postprocessing, read_patch_shape
+from medpipe.zoo.foreign.bundle_prediction import read_patches, read_way_back
 from medpipe.zoo.foreign.bundle_preprocessing import read_steps
 from medpipe.zoo.foreign.bundle_spec import BundleParts, bundle_card, package_spec, read_preprocessing
 from medpipe.zoo.foreign.foreign_model import ForeignModel
@@ -78,16 +78,17 @@ def _read_parts(
     config.refuse_programs()
     network = read_network(config, refusals)
     steps = read_steps(config, refusals)
-    patch_shape = read_patch_shape(config, refusals, notes)
-    check_postprocessing(config, refusals, notes)
+    patches = read_patches(config, refusals, notes)
+    way_back = read_way_back(config, refusals, notes)
     stated = refusals.attempt(lambda: read_metadata(metadata, refusals))
     if stated is None:
         return None, notes
     modality = refusals.attempt(lambda: read_modality(stated, refusals))
     labels = refusals.attempt(lambda: read_labels(stated, refusals))
-    if not (network and patch_shape and modality and labels):
+    if not (network and patches and modality and labels):
         return None, notes
-    return BundleParts(stated, modality, labels, network, steps, patch_shape), [*steps.notes, *notes]
+    parts = BundleParts(stated, modality, labels, network, steps, patches, way_back)
+    return parts, [*steps.notes, *notes]
 
 
 def _inference_file(folder: Path, refusals: Refusals) -> str:

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from medpipe.core.grid import Orientation
 from medpipe.core.labels import LabelSpec
+from medpipe.core.patches import PatchCentre
 from medpipe.core.preprocessing import (
     Channel,
     FixedScale,
     Intensity,
     Interpolation,
     NormaliseOn,
-    PatchCentre,
     PercentileScale,
     Preprocessing,
     Region,

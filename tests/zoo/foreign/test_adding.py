@@ -1,7 +1,8 @@
 """Adding models of other toolkits: which kind a folder is, its name, its licence, and what the shell says."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from medpipe.zoo.package import Package
 
 
 class MakeBundle(Protocol):
-    def __call__(self) -> Path: ...
+    def __call__(self, *, edit_inference: Callable[[dict[str, Any]], None] = ...) -> Path: ...
 
 
 def models(*arguments: object) -> Result:
@@ -31,9 +32,13 @@ def models(*arguments: object) -> Result:
 
 class TestBundle:
     def test_shell_says_what_was_made_and_what_differs(self, make_bundle: MakeBundle) -> None:
-        said = models("add", make_bundle()).stderr
+        def crop(config: dict[str, Any]) -> None:
+            step = {"_target_": "CropForegroundd", "keys": "image", "source_key": "image"}
+            config["preprocessing"]["transforms"].append(step)
+
+        said = models("add", make_bundle(edit_inference=crop)).stderr
         assert f"spleen_ct 0.5.4: {user_folder() / 'spleen_ct'}" in said
-        assert "Resampling: the bundle takes exactly the stated spacing" in said
+        assert "Cropping: the bundle predicts within the box" in said
         assert "Left out and never executed: imports, bundle_root" in said
         assert NOT_EVALUATED in said
 
