@@ -11,8 +11,11 @@ ACTIVATIONS: Final = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU, "gelu": nn.GE
 """Between dense layers, by name."""
 
 
-_MOMENTUM: Final = 0.02
-"""Weight of the newest batch in running statistics, once there were fifty."""
+_MOMENTUM: Final = 0.05
+"""Weight of the newest batch in running statistics, once there were twenty.
+
+Sizes move far while masks are learned, and what was must soon be forgotten.
+"""
 
 _LEAST_VARIANCE: Final = 1e-4
 """What varies less than by one percent is not stretched."""
