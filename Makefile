@@ -10,9 +10,12 @@ JOBS ?= 2
 demo: $(STAMP)
 	$(BIN)/medpipe demo --output demo_output
 
+# One thread for each of the workers: two that share their cores wait for each other at every barrier.
+test: export OMP_NUM_THREADS = 1
 test: $(STAMP)
 	$(BIN)/pytest -n $(JOBS) -m "not slow and not gpu"
 
+test-all: export OMP_NUM_THREADS = 1
 test-all: $(STAMP)
 	MEDPIPE_HYPOTHESIS=long $(BIN)/pytest -n $(JOBS) -rs
 
