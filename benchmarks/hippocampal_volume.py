@@ -12,11 +12,14 @@ import argparse
 import csv
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from hippocampus_folds import FACTS as FOLD_FACTS
+from hippocampus_folds import NUM_FOLDS, RECIPE
 
 from medpipe.core.findings import CodedConcept
 from medpipe.core.scores import RegressionScore
@@ -24,29 +27,17 @@ from medpipe.data.cases import CaseSet
 from medpipe.data.reading import read_case
 from medpipe.inference.evaluation import read_scores, summarise_scores
 from medpipe.inference.score_evaluation import ScoreResult, read_results, summarise_results
-from medpipe.training.packaging import PackageFacts
 from medpipe.training.recipe import TrainingRecipe, read_recipe
 from medpipe.training.workflow import Fold, read_cases, train_segmentation
 
 RESULTS = Path("benchmarks/results/hippocampal_volume.json")
-RECIPE = Path("pipelines/train/hippocampus.yaml")
-NUM_FOLDS = 3
 VOLUME = RegressionScore(
     name="volume_ml",
     code=CodedConcept(scheme="99MEDPIPE", value="hippocampal_volume", meaning="Hippocampal volume"),
     unit="mL",
     low=0.0,
 )
-FACTS = PackageFacts(
-    version="0.0.0",
-    data="Decathlon Task04 hippocampus, 220 crops.",
-    data_licence="CC BY-SA 4.0",
-    licence="CC-BY-SA-4.0",
-    limits="A fold of a cross-validation.",
-    command="python benchmarks/hippocampal_volume.py DATA FOLDER",
-)
-
-
+FACTS = replace(FOLD_FACTS, command="python benchmarks/hippocampal_volume.py DATA FOLDER")
 AUGMENTATION = """
 extends: mr-brain-rigid
 name: mr-crop-rigid

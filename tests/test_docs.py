@@ -11,14 +11,18 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml
 
 import medpipe
 from medpipe.cli.main import app
 from medpipe.core.codes import Code
 from medpipe.core.findings import FindingsRecord
 from medpipe.core.settings import parse_settings
+from medpipe.models.registry import build_network
 from medpipe.runs.pipeline import build_pipeline
 from medpipe.simulate.studies import write_small_studies
+from medpipe.training.fit import network_arguments
+from medpipe.training.recipe import TrainingRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -97,7 +101,17 @@ def test_unknown_option_would_be_seen() -> None:
 @pytest.mark.parametrize("page", pages_with("yaml"))
 def test_yaml_blocks_are_valid_pipelines(page: Path) -> None:
     for text in blocks(page, "yaml"):
-        build_pipeline(parse_settings(text, name=page.name))
+        if page.name == "training.md":
+            check_part_of_a_training_recipe(text)
+        else:
+            build_pipeline(parse_settings(text, name=page.name))
+
+
+def check_part_of_a_training_recipe(text: str) -> None:
+    recipe = ROOT / "pipelines" / "train" / "brain-mmse.yaml"
+    data = {**yaml.safe_load(recipe.read_text()), **yaml.safe_load(text)}
+    plan = TrainingRecipe.model_validate(data)
+    build_network(plan.network.name, network_arguments(plan))
 
 
 def test_json_block_is_a_findings_record() -> None:

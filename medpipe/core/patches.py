@@ -34,8 +34,7 @@ class PatchCentre(StrEnum):
     """Where Gaussian weights are highest along an axis of even size.
 
     In the middle, between two voxels, and never below a thousandth along the axis; or at the second of these
-    voxels and without a lower limit, as in nnU-Net. Where patches disagree this moves the labels of one voxel
-    in a thousand.
+    voxels and without a lower limit, as in nnU-Net. Where patches disagree this moves borders of labels.
     """
 
     MIDDLE = "middle"

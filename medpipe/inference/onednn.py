@@ -15,7 +15,7 @@ class OneDnnConvolutions(TorchFunctionMode):
     """Inside of it 3-D convolutions in float32 on a CPU are oneDNN's, whatever their size; no gradients.
 
     Torch chooses by size, and for one image its own unrolled convolution up to ``C * I * J`` of 20480,
-    whatever K is: the coarse levels of a U-Net, where it takes up to five times as long.
+    whatever K is: the coarse levels of a U-Net, where it is the slower one.
     """
 
     def __torch_function__(

@@ -18,7 +18,7 @@ def draw_curves(log: CsvLog, picture: Path) -> None:
         if name.startswith(("loss", "dice")):
             steps, values = zip(*points, strict=True)
             axis.plot(steps, values, marker=".", label=name.replace("_", " "), linewidth=1.2)
-    left.set(title="Training loss", xlabel="optimiser steps", ylabel="Dice + cross-entropy")
+    left.set(title="Training loss", xlabel="optimiser steps", ylabel="loss")
     right.set(title="Validation on whole cases", xlabel="optimiser steps", ylabel="Dice", ylim=(0, 1))
     for axis in (left, right):
         axis.grid(alpha=0.3)

@@ -49,8 +49,9 @@ class SegmentationModule(lightning.LightningModule):
         """Return the loss of one batch of patches."""
         output: UNetOutput = self.network(batch.images)
         losses = self._losses(output, batch)
-        for name, loss in losses.items():
-            self._log_loss(f"loss_{name}", loss.detach(), batch)
+        if len(self._recipe.loss_names) > 1:
+            for name, loss in losses.items():
+                self._log_loss(f"loss_{name}", loss.detach(), batch)
         total = self.loss_weights(losses) if losses else torch.zeros((), device=self.device)
         if len(losses) < len(self._recipe.loss_names):
             total = total + _idle(output)

@@ -1,4 +1,4 @@
-"""The score head: dense layers that read numbers of the whole image from the bottom of the U."""
+"""The score head: dense layers on the bottom of the U and the sizes of its masks."""
 
 from itertools import pairwise
 from typing import Final
