@@ -11,7 +11,7 @@ from medpipe.cli.screen import print_json, print_table, say, say_error
 from medpipe.core.errors import MedpipeError
 
 if TYPE_CHECKING:
-    from medpipe.zoo.manifest import Origin
+    from medpipe.zoo.manifest import Manifest, Origin
     from medpipe.zoo.package import Package
 
 app = typer.Typer(
@@ -64,9 +64,9 @@ def info(package: Name, as_json: opt.AsJson = False) -> None:
         ("package", f"{manifest.name} {manifest.version}"),
         ("folder", str(found.path)),
         ("task", manifest.task),
-        ("labels", ", ".join(f"{label.value} {label.code.meaning}" for label in manifest.labels)),
+        ("labels", ", ".join(_labels(manifest))),
         ("scores", ", ".join(item.score.code.meaning for item in manifest.scores) or "none"),
-        ("input", ", ".join(f"{item.name} ({item.modality})" for item in manifest.preprocessing.channels)),
+        ("input", ", ".join(_inputs(manifest))),
         ("network", f"{manifest.network.name}, {manifest.weights.num_parameters:,} parameters"),
         ("files", ", ".join(f"{name} {_size(size)}" for name, size in found.file_sizes.items())),
         ("licence", manifest.licence),
@@ -87,7 +87,7 @@ def verify(
 ) -> None:
     """Hash the weights, load each network and try it; say what is wrong with which package."""
     from medpipe.zoo.finder import find_package, package_folders
-    from medpipe.zoo.network import verify_package
+    from medpipe.zoo.trial import verify_package
 
     worst = Exit.OK
     results = []
@@ -161,6 +161,18 @@ def export(
 
     export_bundle(find_package(package), bundle)
     say(f"MONAI bundle: {bundle}")
+
+
+def _labels(manifest: "Manifest") -> list[str]:
+    if manifest.task == "segmentation":
+        return [f"{label.value} {label.code.meaning}" for label in manifest.labels]
+    return [item.label.code.meaning for item in manifest.labels]
+
+
+def _inputs(manifest: "Manifest") -> list[str]:
+    if manifest.task == "segmentation":
+        return [f"{channel.name} ({channel.modality})" for channel in manifest.preprocessing.channels]
+    return [f"{manifest.preprocessing.role} ({manifest.preprocessing.modality}), slices"]
 
 
 def _origin(origin: "Origin | None") -> list[tuple[str, str]]:

@@ -8,12 +8,12 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.core.findings import Laterality
 from medpipe.core.grid import Orientation
-from medpipe.zoo.manifest import PackageSpec
+from medpipe.zoo.manifest import SegmentationSpec
 
 _SIDES: Final = (Laterality.LEFT, Laterality.RIGHT)
 
 
-def mirrored_axes(package: PackageSpec, body_axes: Collection[BodyAxis]) -> tuple[int, ...]:
+def mirrored_axes(package: SegmentationSpec, body_axes: Collection[BodyAxis]) -> tuple[int, ...]:
     """Return the axes of a network's input that are mirrored along axes of the body.
 
     Logits of mirror images are averaged class by class, so a class must not change its meaning in the
@@ -59,7 +59,7 @@ def _array_axes(orientation: Orientation, body_axes: Collection[BodyAxis]) -> se
     return set(range(3)) if body_axes else set()
 
 
-def _reason_against_left_right(package: PackageSpec) -> str:
+def _reason_against_left_right(package: SegmentationSpec) -> str:
     """Return why left-right mirroring is wrong; empty where it is not."""
     if package.preprocessing.mirror_right:
         return "mirror_right: its network knows the left side only"

@@ -150,12 +150,12 @@ def load_segmenter(
         SettingsError: The weights do not fit the network, or the package must not be mirrored so.
     """
     is_gpu = device.startswith("cuda")
-    preprocessing = package.manifest.preprocessing
+    preprocessing = package.segmentation.preprocessing
     tiling = Tiling.of(
         preprocessing,
         overlap=overlap,
         batch_size=_GPU_BATCH if is_gpu else 1,
-        mirror_axes=mirrored_axes(package.manifest, mirror),
+        mirror_axes=mirrored_axes(package.segmentation, mirror),
     )
     network = _network_of(package, device, half=is_gpu if half is None else half)
     if is_gpu if compiled is None else compiled:

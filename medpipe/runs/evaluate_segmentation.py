@@ -76,7 +76,7 @@ def evaluate_segmentation(
     """
     package = find_package(request.package)
     segmenter = load_segmenter(package, request.device, cleaning=request.cleaning)
-    task = SegmentationTask(package.manifest.labels)
+    task = SegmentationTask(package.segmentation.labels)
     cases = _chosen_cases(request, case_set)
     done = 0
 
@@ -88,10 +88,10 @@ def evaluate_segmentation(
 
     output.mkdir(parents=True, exist_ok=True)
     scores = score_cases(segmenter, task, cases, tolerance_mm=request.tolerance_mm, on_case=on_case)
-    results = score_results(scores, cases, package.manifest.scores)
+    results = score_results(scores, cases, package.segmentation.scores)
     figures = (*summarise_scores(scores), *summarise_results(results))
-    if package.manifest.scores:
-        write_predictions(output, package.manifest.scores, results)
+    if package.segmentation.scores:
+        write_predictions(output, package.segmentation.scores, results)
     write_text(output / "scores.csv", scores_csv(scores))
     write_text(output / "figures.json", json.dumps(figure_rows(figures), indent=1) + "\n")
     worst = [score.case_id for score in worst_first(scores)[:_NUM_WORST]]

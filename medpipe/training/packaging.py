@@ -10,7 +10,7 @@ from medpipe.inference.score_evaluation import ScoreResult, with_intervals
 from medpipe.training.checkpoints import network_state
 from medpipe.training.fit import network_arguments
 from medpipe.training.recipe import TrainingRecipe
-from medpipe.zoo.manifest import NetworkSpec, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, SegmentationSpec
 from medpipe.zoo.package import Package
 from medpipe.zoo.writing import write_package
 
@@ -75,7 +75,7 @@ def package_training(
         MachineError: The disk is full.
     """
     arguments = {**network_arguments(recipe)}
-    spec = PackageSpec(
+    spec = SegmentationSpec(
         name=recipe.name,
         version=facts.version,
         summary=_summary(recipe),

@@ -31,7 +31,7 @@ def export_bundle(package: Package, folder: Path) -> None:
         raise SettingsError(
             Code.E_OUTPUT, "The bundle's folder exists already", found=str(folder), fix="Choose another."
         )
-    manifest = package.manifest
+    manifest = package.segmentation
     configs = {"metadata": bundle_metadata(manifest), "inference": bundle_inference(manifest)}
     weights = io.BytesIO()
     torch.save(package.load_network().state_dict(), weights)

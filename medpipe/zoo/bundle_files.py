@@ -24,7 +24,7 @@ from medpipe.core.preprocessing import (
     WindowScale,
     ZScore,
 )
-from medpipe.zoo.manifest import Manifest
+from medpipe.zoo.manifest import SegmentationManifest
 
 _SCHEMA: Final = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
@@ -41,7 +41,7 @@ USE: Final = "## Use with MONAI"
 """Heading of the readme behind the card."""
 
 
-def bundle_inference(manifest: Manifest) -> dict[str, Any]:
+def bundle_inference(manifest: SegmentationManifest) -> dict[str, Any]:
     """Return ``configs/inference.json``: NIfTI files in, label maps on their grids out.
 
     Raises:
@@ -92,7 +92,7 @@ def bundle_inference(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def bundle_metadata(manifest: Manifest) -> dict[str, Any]:
+def bundle_metadata(manifest: SegmentationManifest) -> dict[str, Any]:
     """Return ``configs/metadata.json``."""
     return {
         "schema": _SCHEMA,
@@ -117,7 +117,7 @@ def bundle_metadata(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def bundle_readme(manifest: Manifest, card: str) -> str:
+def bundle_readme(manifest: SegmentationManifest, card: str) -> str:
     """Return ``docs/README.md``: the card, and how MONAI runs the bundle."""
     images = ", ".join(f"'{channel.name}': 'scan.nii.gz'" for channel in manifest.preprocessing.channels)
     mirror = (
@@ -229,7 +229,7 @@ def _compose(steps: list[dict[str, Any]]) -> dict[str, Any]:
     return {"_target_": "monai.transforms.Compose", "transforms": steps}
 
 
-def _input(manifest: Manifest) -> dict[str, Any]:
+def _input(manifest: SegmentationManifest) -> dict[str, Any]:
     channels = manifest.preprocessing.channels
     scaled = not any(isinstance(channel.intensity, ZScore | FixedScale) for channel in channels)
     return {
@@ -245,7 +245,7 @@ def _input(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _output(manifest: Manifest) -> dict[str, Any]:
+def _output(manifest: SegmentationManifest) -> dict[str, Any]:
     names = ["background", *(label.code.meaning for label in manifest.labels)]
     return {
         "type": "image",

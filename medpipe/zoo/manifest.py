@@ -1,14 +1,19 @@
 """The manifest of a model package, ``package.json``: what a network is and how it is used, as data."""
 
+from collections.abc import Mapping
 from typing import Final, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
+from medpipe.core.class_labels import FittedLabel
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
 from medpipe.core.findings import Value
 from medpipe.core.labels import Labels
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.scores import FittedScore
-from medpipe.core.settings import SettingsFile, validate_settings
+from medpipe.core.settings import SettingsFile, nearest, validate_settings
+from medpipe.core.slice_preprocessing import Seen, SlicePreprocessing
 from medpipe.zoo.strict_json import parse_json
 
 MANIFEST: Final = "package.json"
@@ -76,19 +81,14 @@ class Origin(Value):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class PackageSpec(Value):
-    """What the maker of a package decides.
+class _Spec(Value):
+    """What the maker of any package decides.
 
     Attributes:
         name: Name of the package and of its folder.
         version: Three numbers; raised whenever results change.
         summary: What it does, one line.
-        task: What the network's output means.
         network: Which network.
-        preprocessing: What the network expects of its input.
-        labels: What its output channels mean, after channel 0, the background.
-        scores: What its score head gives; empty where it has none.
-        calibration: None where probabilities were not calibrated.
         licence: SPDX identifier; the text stands in the file ``LICENSE``.
         origin: Where an imported network came from; None for one that medpipe trained.
     """
@@ -96,18 +96,49 @@ class PackageSpec(Value):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     version: str = Field(pattern=r"^\d{1,5}\.\d{1,5}\.\d{1,5}$")
     summary: str = Field(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")
-    task: Literal["segmentation"]
     network: NetworkSpec
-    preprocessing: Preprocessing
-    labels: Labels = Field(min_length=1)
-    scores: tuple[FittedScore, ...] = ()
-    calibration: Calibration | None = None
     licence: str = Field(pattern=r"^[A-Za-z0-9.+-]{1,64}$")
     origin: Origin | None = None
 
 
-class Manifest(PackageSpec):
-    """What stands in ``package.json``.
+class SegmentationSpec(_Spec):
+    """A network that labels voxels.
+
+    Attributes:
+        task: What the network's output means.
+        preprocessing: What the network expects of its input.
+        labels: What its output channels mean, after channel 0, the background.
+        scores: What its score head gives; empty where it has none.
+        calibration: None where probabilities were not calibrated.
+    """
+
+    task: Literal["segmentation"]
+    preprocessing: Preprocessing
+    labels: Labels = Field(min_length=1)
+    scores: tuple[FittedScore, ...] = ()
+    calibration: Calibration | None = None
+
+
+class ClassificationSpec(_Spec):
+    """A network that answers questions about a study and its slices.
+
+    Attributes:
+        task: What the network's output means.
+        preprocessing: What the network expects of a series.
+        labels: What its logits mean.
+        scores: Numbers that it reads of a study beside them; none of them ordinal.
+        seen: What it was trained on; series beyond that are flagged.
+    """
+
+    task: Literal["classification"]
+    preprocessing: SlicePreprocessing
+    labels: tuple[FittedLabel, ...] = Field(min_length=1)
+    scores: tuple[FittedScore, ...] = ()
+    seen: Seen | None = None
+
+
+class _Stored(Value):
+    """What the writer of a package adds.
 
     Attributes:
         schema_version: Form of this file.
@@ -120,6 +151,27 @@ class Manifest(PackageSpec):
     made_with: dict[str, str]
 
 
+class SegmentationManifest(_Stored, SegmentationSpec):
+    """What stands in ``package.json`` of a network that labels voxels."""
+
+
+class ClassificationManifest(_Stored, ClassificationSpec):
+    """What stands in ``package.json`` of a network that answers questions."""
+
+
+PackageSpec = SegmentationSpec | ClassificationSpec
+Manifest = SegmentationManifest | ClassificationManifest
+_MANIFESTS: Final[Mapping[str, type[SegmentationManifest] | type[ClassificationManifest]]] = {
+    "segmentation": SegmentationManifest,
+    "classification": ClassificationManifest,
+}
+
+
+def complete(spec: PackageSpec, weights: Weights, made_with: dict[str, str]) -> Manifest:
+    """Return the manifest of what the maker decided."""
+    return _MANIFESTS[spec.task](**dict(spec), weights=weights, made_with=made_with)
+
+
 def parse_manifest(content: bytes) -> Manifest:
     """Read a manifest as data.
 
@@ -128,7 +180,16 @@ def parse_manifest(content: bytes) -> Manifest:
             is answered with the nearest one.
     """
     data = parse_json(content, name=MANIFEST)
-    return validate_settings(Manifest, SettingsFile(MANIFEST, data, lines={}))
+    settings = SettingsFile(MANIFEST, data, lines={})
+    task = data.get("task", "segmentation") if isinstance(data, dict) else "segmentation"
+    if not isinstance(task, str) or task not in _MANIFESTS:
+        raise SettingsError(
+            Code.E_PACKAGE,
+            f"{MANIFEST}: 'task' is not valid",
+            found=repr(task),
+            fix=nearest(str(task), _MANIFESTS),
+        )
+    return validate_settings(_MANIFESTS[task], settings)
 
 
 def manifest_text(manifest: Manifest) -> str:

@@ -10,12 +10,18 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, NoInputError, SettingsError
 from medpipe.core.findings import Maker
 from medpipe.zoo.card import CARD, check_card
-from medpipe.zoo.manifest import MANIFEST, Manifest, parse_manifest
+from medpipe.zoo.manifest import (
+    MANIFEST,
+    ClassificationManifest,
+    Manifest,
+    SegmentationManifest,
+    parse_manifest,
+)
+from medpipe.zoo.weight_bytes import WEIGHTS, damaged_weights
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS: Final = "model.safetensors"
 LICENCE: Final = "LICENSE"
 FILES: Final = (MANIFEST, WEIGHTS, CARD, LICENCE)
 """All files of a package; anything else in the folder is refused."""
@@ -77,7 +83,37 @@ class Package:
         """
         from medpipe.zoo.network import load_network
 
-        return load_network(self, device, half=half)
+        return load_network(self.manifest, self.path, device, half=half)
+
+    @property
+    def segmentation(self) -> SegmentationManifest:
+        """The manifest of a package that labels voxels.
+
+        Raises:
+            SettingsError: It does something else.
+        """
+        if isinstance(self.manifest, SegmentationManifest):
+            return self.manifest
+        raise self._other_task("segments nothing: it classifies studies", "classify")
+
+    @property
+    def classification(self) -> ClassificationManifest:
+        """The manifest of a package that answers questions about studies.
+
+        Raises:
+            SettingsError: It does something else.
+        """
+        if isinstance(self.manifest, ClassificationManifest):
+            return self.manifest
+        raise self._other_task("classifies nothing: it labels voxels", "segment")
+
+    def _other_task(self, what: str, stage: str) -> SettingsError:
+        return SettingsError(
+            Code.E_PACKAGE,
+            f"The package {self.manifest.name!r} {what}",
+            found=f"task {self.manifest.task}",
+            fix=f"Use it with {stage}, or choose another package.",
+        )
 
 
 def read_package(path: Path) -> Package:
@@ -111,16 +147,6 @@ def read_package(path: Path) -> Package:
             manifest.name, found=f"{num_bytes} bytes", expected=f"{manifest.weights.num_bytes}"
         )
     return Package(manifest, path, hashlib.sha256(content).hexdigest())
-
-
-def damaged_weights(name: str, *, found: str, expected: str) -> MachineError:
-    """Return the error of weights that are not those of the manifest."""
-    return MachineError(
-        Code.E_PACKAGE,
-        f"The weights of the package {name!r} are not those that its manifest names",
-        found=f"{found}, expected {expected}",
-        fix="Fetch the package again from its source; do not use these weights.",
-    )
 
 
 def _check_files(path: Path) -> None:

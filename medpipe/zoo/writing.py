@@ -15,9 +15,11 @@ from medpipe.core.errors import SettingsError
 from medpipe.io.atomic import atomic_folder
 from medpipe.zoo.card import CARD, check_card
 from medpipe.zoo.finder import shipped_folder, user_folder
-from medpipe.zoo.manifest import MANIFEST, Manifest, PackageSpec, Weights, manifest_text
-from medpipe.zoo.network import num_parameters, verify_package
-from medpipe.zoo.package import FILES, LICENCE, WEIGHTS, Package, read_package
+from medpipe.zoo.manifest import MANIFEST, PackageSpec, Weights, complete, manifest_text
+from medpipe.zoo.network import num_parameters
+from medpipe.zoo.package import FILES, LICENCE, Package, read_package
+from medpipe.zoo.trial import verify_package
+from medpipe.zoo.weight_bytes import WEIGHTS
 from medpipe.zoo.weights import encode_weights
 
 MAX_PARAMETERS: Final = 6_000_000
@@ -67,7 +69,7 @@ def write_package(
     weights = Weights(
         sha256=hashlib.sha256(content).hexdigest(), num_bytes=len(content), num_parameters=count
     )
-    manifest = Manifest(**dict(spec), weights=weights, made_with=_software())
+    manifest = complete(spec, weights, _software())
     with atomic_folder(folder) as staged:
         (staged / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
         (staged / WEIGHTS).write_bytes(content)

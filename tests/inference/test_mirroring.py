@@ -17,7 +17,7 @@ from medpipe.inference.segmenter import load_segmenter
 from medpipe.inference.tiling import TileForward, Tiling, predict_logits
 from medpipe.models.registry import build_network
 from medpipe.runs.stages.segment import Segment, SegmentParams
-from medpipe.zoo.manifest import NetworkSpec, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, SegmentationSpec
 from medpipe.zoo.package import Package
 from medpipe.zoo.writing import write_package
 
@@ -27,7 +27,9 @@ CARD = "# Toy\n\n" + "".join(
 )
 
 
-def spec_of(*sides: Laterality | None, mirror_right: bool = False, orientation: str = "PSR") -> PackageSpec:
+def spec_of(
+    *sides: Laterality | None, mirror_right: bool = False, orientation: str = "PSR"
+) -> SegmentationSpec:
     channel = Channel(name="image", modality="MR", intensity=ZScore())
     labels = [
         LabelSpec(
@@ -38,7 +40,7 @@ def spec_of(*sides: Laterality | None, mirror_right: bool = False, orientation: 
         )
         for value, side in enumerate(sides, start=1)
     ]
-    return PackageSpec(
+    return SegmentationSpec(
         name="toy",
         version="1.0.0",
         summary="Says nothing",
@@ -54,14 +56,14 @@ def spec_of(*sides: Laterality | None, mirror_right: bool = False, orientation: 
     )
 
 
-def write(folder: Path, spec: PackageSpec) -> Package:
+def write(folder: Path, spec: SegmentationSpec) -> Package:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         state = build_network(spec.network.name, spec.network.arguments).state_dict()
     return write_package(folder / "toy", spec, state, card=CARD, licence="Public domain\n")
 
 
-def changed(spec: PackageSpec, **fields: object) -> PackageSpec:
+def changed(spec: SegmentationSpec, **fields: object) -> SegmentationSpec:
     preprocessing = spec.preprocessing.model_copy(update=fields)
     return spec.model_copy(update={"preprocessing": preprocessing})
 
@@ -95,7 +97,7 @@ def test_axes_are_those_of_the_networks_input() -> None:
         (spec_of(None, mirror_right=True), "mirror_right: its network knows the left side only"),
     ],
 )
-def test_sides_are_not_exchanged(package: PackageSpec, found: str) -> None:
+def test_sides_are_not_exchanged(package: SegmentationSpec, found: str) -> None:
     with pytest.raises(SettingsError, match=f"'toy' must not be mirrored left to right: found {found}"):
         mirrored_axes(package, ("head_foot", "left_right"))
     assert mirrored_axes(package, ("head_foot",)) == (1,)

@@ -27,7 +27,7 @@ from medpipe.runs.stage import StageContext
 from medpipe.runs.stages.augment import Augment, AugmentParams
 from medpipe.runs.stages.segment import Segment, SegmentParams
 from medpipe.runs.unit import Unit
-from medpipe.zoo.manifest import NetworkSpec, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, SegmentationSpec
 from medpipe.zoo.writing import write_package
 
 CARD = "# Toy\n\nSays nothing.\n" + "".join(
@@ -53,7 +53,7 @@ def package(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         state = build_network(network.name, network.arguments).state_dict()
-    spec = PackageSpec(
+    spec = SegmentationSpec(
         name="toy",
         version="1.0.0",
         summary="Says nothing",

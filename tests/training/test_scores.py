@@ -26,7 +26,7 @@ from medpipe.training.patches import PatchBatch
 from medpipe.training.recipe import TrainingRecipe
 from medpipe.training.score_values import fit_scores, score_values
 from medpipe.training.workflow import Fold, read_cases, train_segmentation
-from medpipe.zoo.network import verify_package
+from medpipe.zoo.trial import verify_package
 
 FACTS = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")
 SCORES = [

@@ -11,7 +11,7 @@ from medpipe.core.findings import CodedConcept
 from medpipe.core.labels import LabelSpec
 from medpipe.core.preprocessing import Channel, Preprocessing, Region, ZScore
 from medpipe.models.registry import build_network
-from medpipe.zoo.manifest import NetworkSpec, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, SegmentationSpec
 from medpipe.zoo.package import Package, read_package
 from medpipe.zoo.writing import write_package
 
@@ -50,9 +50,9 @@ def card() -> str:
 
 
 @pytest.fixture(scope="session")
-def spec() -> PackageSpec:
+def spec() -> SegmentationSpec:
     """Return the specification of a network of a few thousand parameters."""
-    return PackageSpec(
+    return SegmentationSpec(
         name="spots",
         version="1.0.0",
         summary="Spots and rings in simulated MR",
@@ -69,7 +69,7 @@ def spec() -> PackageSpec:
 
 
 @pytest.fixture(scope="session")
-def state(spec: PackageSpec) -> dict[str, Tensor]:
+def state(spec: SegmentationSpec) -> dict[str, Tensor]:
     """Return the state of that network, untrained."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
@@ -78,7 +78,7 @@ def state(spec: PackageSpec) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="session")
 def written(
-    tmp_path_factory: pytest.TempPathFactory, spec: PackageSpec, state: dict[str, Tensor], card: str
+    tmp_path_factory: pytest.TempPathFactory, spec: SegmentationSpec, state: dict[str, Tensor], card: str
 ) -> Package:
     """Return a small valid package, which no test may change."""
     folder = tmp_path_factory.mktemp("written") / spec.name

@@ -31,7 +31,7 @@ from medpipe.inference.preprocess import prepare
 from medpipe.models.registry import build_network
 from medpipe.zoo.bundle import export_bundle
 from medpipe.zoo.bundle_files import bundle_inference
-from medpipe.zoo.manifest import NetworkSpec, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, SegmentationSpec
 from medpipe.zoo.package import WEIGHTS, Package
 from medpipe.zoo.writing import write_package
 
@@ -62,7 +62,7 @@ def write_scan(path: Path, *, seed: int = 0) -> Volume:
 CHANNELS = ("t1", "t2")
 
 
-def two_channels(spec: PackageSpec) -> PackageSpec:
+def two_channels(spec: SegmentationSpec) -> SegmentationSpec:
     """Return the specification of a network of two channels that resamples."""
     channels = tuple(Channel(name=name, modality="MR", intensity=ZScore()) for name in CHANNELS)
     steps = {"channels": channels, "spacing_mm": (2.0, 2.0, 2.0)}
@@ -72,7 +72,7 @@ def two_channels(spec: PackageSpec) -> PackageSpec:
     )
 
 
-def two_channel_state(spec: PackageSpec) -> dict[str, Tensor]:
+def two_channel_state(spec: SegmentationSpec) -> dict[str, Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         network = two_channels(spec).network
@@ -232,7 +232,7 @@ class TestMonaiLoadsIt:
 
     @pytest.mark.filterwarnings("ignore:align_corners")
     def test_label_map_on_the_source_grid_equals_ours(
-        self, spec: PackageSpec, tmp_path: Path, card: str
+        self, spec: SegmentationSpec, tmp_path: Path, card: str
     ) -> None:
         package = write_package(
             tmp_path / "spots", two_channels(spec), two_channel_state(spec), card=card, licence="x"

@@ -7,23 +7,29 @@ from typing import Any
 import pytest
 
 from medpipe.core.errors import SettingsError
-from medpipe.zoo.manifest import Manifest, PackageSpec, Weights, manifest_text, parse_manifest
+from medpipe.zoo.manifest import (
+    SegmentationManifest,
+    SegmentationSpec,
+    Weights,
+    manifest_text,
+    parse_manifest,
+)
 
 
 @pytest.fixture
-def manifest(spec: PackageSpec) -> Manifest:
+def manifest(spec: SegmentationSpec) -> SegmentationManifest:
     weights = Weights(sha256="0" * 64, num_bytes=10, num_parameters=5)
-    return Manifest(**dict(spec), weights=weights, made_with={"torch": "2.14.1"})
+    return SegmentationManifest(**dict(spec), weights=weights, made_with={"torch": "2.14.1"})
 
 
-def changed(manifest: Manifest, change: Callable[[Any], object]) -> bytes:
+def changed(manifest: SegmentationManifest, change: Callable[[Any], object]) -> bytes:
     """Return the bytes of a manifest after a change to its JSON data."""
     data = json.loads(manifest_text(manifest))
     change(data)
     return json.dumps(data).encode()
 
 
-def test_manifest_comes_back_as_written(manifest: Manifest) -> None:
+def test_manifest_comes_back_as_written(manifest: SegmentationManifest) -> None:
     assert parse_manifest(manifest_text(manifest).encode()) == manifest
 
 
@@ -54,7 +60,7 @@ def test_manifest_comes_back_as_written(manifest: Manifest) -> None:
     ],
 )
 def test_wrong_key_or_value_is_refused_by_name(
-    manifest: Manifest, change: Callable[[Any], object], message: str
+    manifest: SegmentationManifest, change: Callable[[Any], object], message: str
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         parse_manifest(changed(manifest, change))

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from medpipe.core.errors import MachineError, NoInputError, SettingsError
 from medpipe.models.registry import build_network
-from medpipe.zoo.network import verify_package
 from medpipe.zoo.package import FILES, WEIGHTS, Package, read_package
+from medpipe.zoo.trial import verify_package
 
 
 def edit_manifest(package: Package, **changes: Any) -> Package:

@@ -11,7 +11,7 @@ from torch import Tensor
 from medpipe.core.errors import MachineError, NoInputError, SettingsError
 from medpipe.zoo import writing
 from medpipe.zoo.finder import find_package, user_folder
-from medpipe.zoo.manifest import NetworkSpec, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, SegmentationSpec
 from medpipe.zoo.package import FILES, WEIGHTS, Package
 from medpipe.zoo.writing import add_package, write_package
 
@@ -36,7 +36,7 @@ class TestWritePackage:
         assert {"medpipe", "torch", "python"} <= written.manifest.made_with.keys()
 
     def test_same_input_gives_the_same_bytes(
-        self, written: Package, tmp_path: Path, spec: PackageSpec, state: dict[str, Tensor], card: str
+        self, written: Package, tmp_path: Path, spec: SegmentationSpec, state: dict[str, Tensor], card: str
     ) -> None:
         again = write_package(tmp_path / "spots", spec, state, card=card, licence="Public domain\n")
         for name in FILES:
@@ -44,7 +44,7 @@ class TestWritePackage:
 
     @pytest.mark.usefixtures("full_disk")
     def test_full_disk_leaves_nothing(
-        self, tmp_path: Path, spec: PackageSpec, state: dict[str, Tensor], card: str
+        self, tmp_path: Path, spec: SegmentationSpec, state: dict[str, Tensor], card: str
     ) -> None:
         with pytest.raises(MachineError, match="No space left on device") as caught:
             write_package(tmp_path / "zoo" / "spots", spec, state, card=card, licence="x")
@@ -53,7 +53,7 @@ class TestWritePackage:
 
     @pytest.mark.usefixtures("full_disk")
     def test_full_disk_keeps_the_older_package(
-        self, spots: Package, spec: PackageSpec, state: dict[str, Tensor], card: str
+        self, spots: Package, spec: SegmentationSpec, state: dict[str, Tensor], card: str
     ) -> None:
         with pytest.raises(MachineError, match="No space left"):
             write_package(spots.path, spec, state, card=card, licence="x", replace=True)
@@ -61,14 +61,14 @@ class TestWritePackage:
         assert [folder.name for folder in spots.path.parent.iterdir()] == ["spots"]
 
     def test_older_package_is_replaced_on_request_only(
-        self, spots: Package, spec: PackageSpec, state: dict[str, Tensor], card: str
+        self, spots: Package, spec: SegmentationSpec, state: dict[str, Tensor], card: str
     ) -> None:
         with pytest.raises(SettingsError, match="exists already"):
             write_package(spots.path, spec, state, card=card, licence="new")
         assert write_package(spots.path, spec, state, card=card, licence="new", replace=True).licence == "new"
 
     def test_folder_that_is_no_package_is_never_replaced(
-        self, tmp_path: Path, spec: PackageSpec, state: dict[str, Tensor], card: str
+        self, tmp_path: Path, spec: SegmentationSpec, state: dict[str, Tensor], card: str
     ) -> None:
         (tmp_path / "spots").mkdir()
         (tmp_path / "spots" / "thesis.txt").write_text("precious")
@@ -77,13 +77,13 @@ class TestWritePackage:
         assert (tmp_path / "spots" / "thesis.txt").read_text() == "precious"
 
     def test_folder_of_another_name_is_refused(
-        self, tmp_path: Path, spec: PackageSpec, state: dict[str, Tensor], card: str
+        self, tmp_path: Path, spec: SegmentationSpec, state: dict[str, Tensor], card: str
     ) -> None:
         with pytest.raises(SettingsError, match="found 'dots', expected 'spots'"):
             write_package(tmp_path / "dots", spec, state, card=card, licence="x")
 
     def test_network_above_six_million_parameters_is_refused(
-        self, tmp_path: Path, spec: PackageSpec, card: str
+        self, tmp_path: Path, spec: SegmentationSpec, card: str
     ) -> None:
         large = NetworkSpec(
             name="unet", arguments={"in_channels": 1, "num_classes": 3, "channels": [64, 128, 256, 256]}
@@ -95,7 +95,13 @@ class TestWritePackage:
 
     @pytest.mark.parametrize(("value", "found"), [(float("nan"), "nan"), (1e5, "100000")])
     def test_weights_that_float16_cannot_hold_are_named(
-        self, tmp_path: Path, spec: PackageSpec, state: dict[str, Tensor], card: str, value: float, found: str
+        self,
+        tmp_path: Path,
+        spec: SegmentationSpec,
+        state: dict[str, Tensor],
+        card: str,
+        value: float,
+        found: str,
     ) -> None:
         name = sorted(state)[0]
         broken = {**state, name: torch.full_like(state[name], value)}
@@ -103,7 +109,7 @@ class TestWritePackage:
             write_package(tmp_path / "spots", spec, broken, card=card, licence="x")
 
     def test_state_of_another_network_leaves_nothing(
-        self, tmp_path: Path, spec: PackageSpec, state: dict[str, Tensor], card: str
+        self, tmp_path: Path, spec: SegmentationSpec, state: dict[str, Tensor], card: str
     ) -> None:
         with pytest.raises(SettingsError, match="do not fit its network"):
             write_package(
@@ -111,7 +117,9 @@ class TestWritePackage:
             )
         assert list((tmp_path / "zoo").iterdir()) == []
 
-    def test_card_is_checked_first(self, tmp_path: Path, spec: PackageSpec, state: dict[str, Tensor]) -> None:
+    def test_card_is_checked_first(
+        self, tmp_path: Path, spec: SegmentationSpec, state: dict[str, Tensor]
+    ) -> None:
         with pytest.raises(SettingsError, match="'## Data'"):
             write_package(tmp_path / "spots", spec, state, card="# Spots", licence="x")
 

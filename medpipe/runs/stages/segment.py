@@ -112,7 +112,7 @@ class Segment(Stage):
         """Return the digest of the package; one that must not be mirrored as asked is refused."""
         assert isinstance(params, SegmentParams)
         package = find_package(params.package)
-        mirrored_axes(package.manifest, params.mirror)
+        mirrored_axes(package.segmentation, params.mirror)
         return {params.package: package.digest}
 
     def open(self, device: str) -> None:
@@ -144,7 +144,7 @@ class Segment(Stage):
         return case.with_(cards={**case.cards, self._package.maker: self._package.card})
 
     def _targets(self, case: Case) -> list[_Target]:
-        channels = [channel.name for channel in self._package.manifest.preprocessing.channels]
+        channels = [channel.name for channel in self._package.segmentation.preprocessing.channels]
         sides = sides_of(case, channels[0])
         if not sides:
             side = Laterality(self._params.side) if self._params.side else None
@@ -158,7 +158,7 @@ class Segment(Stage):
         from medpipe.core.volume import Volume
         from medpipe.transforms.structure_crop import paste_labels
 
-        manifest = self._package.manifest
+        manifest = self._package.segmentation
         images = {channel: case.images.get(role) for channel, role in target.roles.items()}
         volumes = {channel: image for channel, image in images.items() if isinstance(image, Volume)}
         merged = self._predict(volumes, case.views, target.side)
@@ -195,7 +195,7 @@ class Segment(Stage):
         from medpipe.tasks.volumes import total_volume
 
         place = MaskPlace(mask=mask, source=target.role, made_by=self._package.maker, laterality=target.side)
-        task = SegmentationTask(self._package.manifest.labels)
+        task = SegmentationTask(self._package.segmentation.labels)
         found = task.findings(merged.labels, grid, place, view_counts=merged.view_counts)
         if not self._params.whole:
             return found
@@ -208,7 +208,7 @@ class Segment(Stage):
 
         if merged.scores is None:
             return ()
-        task = ScoreTask(self._package.manifest.scores)
+        task = ScoreTask(self._package.segmentation.scores)
         return task.findings(
             merged.scores, source=target.role, made_by=self._package.maker, laterality=target.side
         )
@@ -227,7 +227,7 @@ class Segment(Stage):
         if "centre" in self._params.measures:
             structures = with_centres(structures, mask.labels, image.grid)
         if "intensity" in self._params.measures:
-            for channel in self._package.manifest.preprocessing.channels:
+            for channel in self._package.segmentation.preprocessing.channels:
                 image = case.images[channel.name]
                 assert isinstance(image, Volume)
                 others += mean_intensities(
@@ -238,9 +238,8 @@ class Segment(Stage):
     def _with_pictures(self, case: Case, target: _Target, whole: "Volume", mask: Mask) -> Case:
         from medpipe.figures.overlay import draw_overlays
 
-        title = (
-            f"{target.side or ''} {self._params.whole or self._package.manifest.name}".strip().capitalize()
-        )
+        whole_name = self._params.whole or self._package.manifest.name
+        title = f"{target.side or ''} {whole_name}".strip().capitalize()
         figures = draw_overlays(
             whole.array[0].numpy(),
             whole.affine,
@@ -270,7 +269,7 @@ class Segment(Stage):
 
     def _may_mirror(self, recipe: "Recipe") -> bool:
         """Whether the package knows both sides, and the recipe exchanges every label that names one."""
-        manifest = self._package.manifest
+        manifest = self._package.segmentation
         sided = {label.value for label in manifest.labels if label.laterality in SIDES}
         pairs = recipe.flips.swap_labels if recipe.flips else ()
         exchanged = {value for pair in pairs for value in pair}

@@ -17,7 +17,7 @@ from medpipe.zoo.foreign.bundle_steps import Steps
 from medpipe.zoo.foreign.imported_card import imported_card
 from medpipe.zoo.foreign.names import plain_name
 from medpipe.zoo.foreign.refusals import Refusals
-from medpipe.zoo.manifest import NetworkSpec, Origin, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, Origin, SegmentationSpec
 
 
 class BundleParts(NamedTuple):
@@ -75,11 +75,11 @@ def read_preprocessing(parts: BundleParts, refusals: Refusals) -> Preprocessing:
 
 def package_spec(
     parts: BundleParts, preprocessing: Preprocessing, *, name: str, licence: str, sha256: str, title: str
-) -> PackageSpec:
+) -> SegmentationSpec:
     """Return what the manifest will say."""
     metadata = parts.metadata
     summary = " ".join((metadata.description or title).split())[:200]
-    return PackageSpec(
+    return SegmentationSpec(
         name=name,
         version=metadata.version if re.fullmatch(r"\d{1,5}(\.\d{1,5}){2}", metadata.version) else "0.0.0",
         summary=summary,
@@ -94,7 +94,7 @@ def package_spec(
     )
 
 
-def bundle_card(metadata: Metadata, spec: PackageSpec, notes: list[str], *, folder: str) -> str:
+def bundle_card(metadata: Metadata, spec: SegmentationSpec, notes: list[str], *, folder: str) -> str:
     """Return the card of an imported bundle.
 
     Args:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from medpipe.zoo.manifest import PackageSpec
+from medpipe.zoo.manifest import SegmentationSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class ForeignModel:
         notes: What differs from the original or was left out, a sentence each.
     """
 
-    spec: PackageSpec
+    spec: SegmentationSpec
     state: Mapping[str, Tensor]
     card: str
     licence: str

@@ -28,7 +28,7 @@ from medpipe.zoo.foreign.nnunet_files import (
 from medpipe.zoo.foreign.nnunet_input import read_labels, read_preprocessing
 from medpipe.zoo.foreign.nnunet_network import our_state, read_network
 from medpipe.zoo.foreign.refusals import Refusals
-from medpipe.zoo.manifest import NetworkSpec, Origin, PackageSpec
+from medpipe.zoo.manifest import NetworkSpec, Origin, SegmentationSpec
 from medpipe.zoo.strict_json import parse_json
 
 _WHAT: Final = "The nnU-Net model cannot be taken over as it is"
@@ -122,11 +122,11 @@ def _read_parts(
     return _Parts(dataset, plans, checkpoint, configuration, labels, preprocessing, network)
 
 
-def _package_spec(parts: _Parts, *, name: str, licence: str, sha256: str) -> PackageSpec:
+def _package_spec(parts: _Parts, *, name: str, licence: str, sha256: str) -> SegmentationSpec:
     classes = ", ".join(label.code.meaning for label in parts.labels)
     configuration = parts.checkpoint.init_args.configuration
     summary = f"nnU-Net {configuration} of {parts.plans.dataset_name}: {classes}"
-    return PackageSpec(
+    return SegmentationSpec(
         name=name,
         version="0.0.0",
         summary=" ".join(summary.split())[:200],
@@ -154,7 +154,7 @@ def _notes(parts: _Parts, *, fold: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _card(parts: _Parts, spec: PackageSpec, notes: tuple[str, ...], *, folder: str) -> str:
+def _card(parts: _Parts, spec: SegmentationSpec, notes: tuple[str, ...], *, folder: str) -> str:
     dataset = parts.dataset
     facts = {
         "": dataset.name or parts.plans.dataset_name,

@@ -11,16 +11,25 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.zoo.bundle_files import OWN_PARTS, USE, bundle_inference
 from medpipe.zoo.foreign.foreign_model import ForeignModel
-from medpipe.zoo.manifest import MANIFEST, Manifest, PackageSpec, parse_manifest
+from medpipe.zoo.manifest import MANIFEST, SegmentationManifest, SegmentationSpec, parse_manifest
 from medpipe.zoo.package import LICENCE
 from medpipe.zoo.weights import encode_weights
 
 OWN_MANIFEST: Final = f"configs/{MANIFEST}"
 
 
-def own_manifest(folder: Path) -> Manifest:
-    """Read the manifest that an exported bundle holds."""
-    return parse_manifest((folder / OWN_MANIFEST).read_bytes())
+def own_manifest(folder: Path) -> SegmentationManifest:
+    """Read the manifest that an exported bundle holds.
+
+    Raises:
+        SettingsError: It is not valid, or of a network that bundles are not made of.
+    """
+    manifest = parse_manifest((folder / OWN_MANIFEST).read_bytes())
+    if isinstance(manifest, SegmentationManifest):
+        return manifest
+    raise SettingsError(
+        Code.E_PACKAGE, "Bundles of medpipe hold networks that label voxels", found=f"task {manifest.task}"
+    )
 
 
 def restore_package(
@@ -52,8 +61,8 @@ def restore_package(
             fix="Add the package itself, or export it again.",
         )
     card, _, _ = _text(folder, "docs/README.md").partition(f"\n{USE}\n")
-    kept = {field: getattr(manifest, field) for field in PackageSpec.model_fields}
-    spec = PackageSpec(**{**kept, "name": name, "licence": licence})
+    kept = {field: getattr(manifest, field) for field in SegmentationSpec.model_fields}
+    spec = SegmentationSpec(**{**kept, "name": name, "licence": licence})
     return ForeignModel(spec, state, f"{card.rstrip()}\n", _text(folder, LICENCE))
 
 

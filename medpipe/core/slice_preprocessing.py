@@ -1,0 +1,85 @@
+"""What a network of slices expects of a series, as data.
+
+The steps, in this order; ``medpipe.inference.slices`` carries them out:
+
+1. orientation: slices lie in the plane that the first two codes of ``orientation`` span, and stand in the
+   direction of the third; axes are permuted and flipped to that, nothing is interpolated;
+2. slabs: where ``slab_mm`` is set, neighbouring slices are averaged until none lies nearer to the next;
+3. spacing: pixels of ``pixel_mm``, averaged where they become larger, interpolated where they become smaller;
+4. size: ``shape`` pixels around the middle of the image, cropped or filled with ``fill``;
+5. intensity: a channel for each entry of ``channels``.
+"""
+
+from typing import Annotated, Final, Self
+
+import numpy as np
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from medpipe.core.findings import Value
+from medpipe.core.grid import reorientation_between
+from medpipe.core.preprocessing import Codes, Intensity
+
+MAX_SLICES: Final = 1000
+"""Slices, or slabs of them, that a package takes of one study unless it says otherwise."""
+
+
+class SliceChannel(Value):
+    """One channel of each slice.
+
+    Attributes:
+        name: What it shows, such as ``"brain"``.
+        intensity: Its normalisation, over all slices of the study.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    intensity: Intensity
+
+
+class Seen(Value):
+    """What a network has seen while it was trained: series beyond that are flagged.
+
+    Attributes:
+        slices: Fewest and most slices of a study, slabs counted.
+        gaps_mm: Smallest and largest distance of neighbouring slices.
+    """
+
+    slices: tuple[PositiveInt, PositiveInt]
+    gaps_mm: tuple[Annotated[float, Field(ge=0.0)], Annotated[float, Field(ge=0.0)]]
+
+
+def _three_axes(codes: str) -> str:
+    reorientation_between(np.eye(4), codes)  # raises where the axes are not three different ones
+    return codes
+
+
+class SlicePreprocessing(Value):
+    """What a network of slices expects; the order of the steps stands in the module's docstring.
+
+    Attributes:
+        role: Role of the series, such as ``"image"``.
+        modality: DICOM modality that it must have, such as ``"CT"``.
+        orientation: Axis codes of rows, columns and slices: ``"LPS"`` for axial slices from below.
+        slab_mm: Slices that lie nearer to each other are averaged; None for never.
+        pixel_mm: Spacing in both directions of the plane; None keeps the image's own.
+        shape: Pixels ``(I, J)`` of each slice.
+        fill: Value outside of the image, in its own units, HU for CT.
+        channels: Channels of each slice in the order of the network.
+        max_slices: Studies of more slices are refused.
+    """
+
+    role: str = Field(default="image", pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    modality: str = Field(pattern=r"^[A-Z]{2}$")
+    orientation: Annotated[Codes, AfterValidator(_three_axes)] = "LPS"
+    slab_mm: PositiveFloat | None = None
+    pixel_mm: PositiveFloat | None = None
+    shape: tuple[PositiveInt, PositiveInt]
+    fill: float = 0.0
+    channels: tuple[SliceChannel, ...] = Field(min_length=1)
+    max_slices: PositiveInt = MAX_SLICES
+
+    @model_validator(mode="after")
+    def _different_channels(self) -> Self:
+        names = [channel.name for channel in self.channels]
+        if len(set(names)) < len(names):
+            raise ValueError(f"channel names must differ, found {names}")
+        return self
