@@ -8,17 +8,21 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medpipe.core.affine import Array
+from medpipe.core.affine import Array, orientation_of
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
-from medpipe.core.grid import Reorientation, orientation_of, reorientation_between
+from medpipe.core.grid import Reorientation, reorientation_between
 from medpipe.core.slice_preprocessing import SlicePreprocessing
 from medpipe.core.slice_stack import SliceStack
 from medpipe.inference.normalise import normalise
+
+
+Indices = npt.NDArray[np.int64]
 
 
 class PreparedSlices(NamedTuple):
@@ -103,7 +107,7 @@ def _move_of(stack: SliceStack, spec: SlicePreprocessing) -> Reorientation:
     return move
 
 
-def _slabs(depths_mm: Array, slab_mm: float | None) -> Array:
+def _slabs(depths_mm: Array, slab_mm: float | None) -> Indices:
     """Return the slab of each slice: a new one begins where the last has become thick enough."""
     if slab_mm is None or len(depths_mm) == 1:
         return np.arange(len(depths_mm))
@@ -119,7 +123,7 @@ def _slabs(depths_mm: Array, slab_mm: float | None) -> Array:
     return np.array(slabs)
 
 
-def _averaged(values: Tensor, slabs: Array) -> Tensor:
+def _averaged(values: Tensor, slabs: Indices) -> Tensor:
     """Average ``(S, ...)`` over slabs."""
     if slabs[-1] + 1 == len(slabs):
         return values
