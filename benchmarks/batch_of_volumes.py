@@ -25,7 +25,7 @@ import torch
 from medpipe.runs.options import RunOptions
 from medpipe.runs.runner import run
 from medpipe.runs.workers.processor import Processor
-from medpipe.training.workflow import read_cases
+from medpipe.training.segmentation.workflow import read_cases
 
 RESULTS = Path("benchmarks/results/batch_of_volumes.json")
 PIPELINE, PARTS = "hippocampus", ("read", "compute", "publish")

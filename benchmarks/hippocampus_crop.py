@@ -17,7 +17,7 @@ import torch
 
 from medpipe.data.reading import read_case
 from medpipe.inference.segmenter import load_segmenter
-from medpipe.training.workflow import read_cases
+from medpipe.training.segmentation.workflow import read_cases
 from medpipe.zoo.finder import find_package
 
 RESULTS = Path("benchmarks/results/hippocampus_crop.json")

@@ -21,10 +21,11 @@ import torch
 from medpipe.data.cases import CaseSet
 from medpipe.inference.evaluation import CaseScore, read_scores, summarise_scores
 from medpipe.metrics.bootstrap import bootstrap_difference
-from medpipe.training.fit import FitOptions, fit
-from medpipe.training.packaging import PackageFacts
-from medpipe.training.recipe import TrainingRecipe, read_recipe
-from medpipe.training.workflow import Fold, figure_rows, read_cases, train_segmentation
+from medpipe.training.segmentation.fit import fit
+from medpipe.training.segmentation.packaging import PackageFacts
+from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
+from medpipe.training.segmentation.workflow import Fold, figure_rows, read_cases, train_segmentation
+from medpipe.training.trainer import FitOptions
 
 RESULTS = Path("benchmarks/results/hippocampus_folds.json")
 RECIPE = Path("pipelines/train/hippocampus.yaml")

@@ -33,10 +33,10 @@ from medpipe.models.registry import build_network
 from medpipe.simulate.brain_phantoms import expected_mmse, write_phantom_brains
 from medpipe.tasks.segmentation import SegmentationTask
 from medpipe.training.checkpoints import network_state
-from medpipe.training.fit import fit, network_arguments
-from medpipe.training.recipe import TrainingRecipe, read_recipe
-from medpipe.training.score_values import fit_scores, score_values
-from medpipe.training.workflow import read_cases
+from medpipe.training.segmentation.fit import fit, network_arguments
+from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
+from medpipe.training.segmentation.score_values import fit_scores, score_values
+from medpipe.training.segmentation.workflow import read_cases
 
 RESULTS = Path("benchmarks/results/score_head.json")
 RECIPE = Path("pipelines/train/brain-mmse.yaml")

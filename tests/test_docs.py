@@ -21,8 +21,8 @@ from medpipe.core.settings import parse_settings
 from medpipe.models.registry import build_network
 from medpipe.runs.pipeline import build_pipeline
 from medpipe.simulate.studies import write_small_studies
-from medpipe.training.fit import network_arguments
-from medpipe.training.recipe import TrainingRecipe
+from medpipe.training.segmentation.fit import network_arguments
+from medpipe.training.segmentation.recipe import TrainingRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

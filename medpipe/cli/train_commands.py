@@ -75,10 +75,10 @@ def train_segment(
 ) -> None:
     """Train a segmentation network, evaluate it on cases kept aside, and package it."""
     from medpipe.runs.workers.device import choose_devices
-    from medpipe.training.fit import FitOptions
-    from medpipe.training.packaging import PackageFacts
-    from medpipe.training.recipe import read_recipe
-    from medpipe.training.workflow import Fold, figure_rows, read_cases, train_segmentation
+    from medpipe.training.segmentation.packaging import PackageFacts
+    from medpipe.training.segmentation.recipe import read_recipe
+    from medpipe.training.segmentation.workflow import Fold, figure_rows, read_cases, train_segmentation
+    from medpipe.training.trainer import FitOptions
 
     plan = read_recipe(recipe, overrides=tuple(settings or ()))
     case_set = read_cases(data, facts=scores)
@@ -153,8 +153,8 @@ def train_plan(
     """Look at a data set and write a training recipe for it, to be edited and trained by."""
     from medpipe.data.fingerprint import take_fingerprint
     from medpipe.io.atomic import write_text
-    from medpipe.training.planner import parse_label_names, plan_segmentation
-    from medpipe.training.workflow import read_cases
+    from medpipe.training.segmentation.planner import parse_label_names, plan_segmentation
+    from medpipe.training.segmentation.workflow import read_cases
 
     if output.exists() and not overwrite:
         raise SettingsError(
@@ -205,7 +205,7 @@ def evaluate_segment(
     from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
     from medpipe.runs.workers.device import choose_devices
     from medpipe.tasks.cleaning import Cleaning
-    from medpipe.training.workflow import figure_rows, read_cases
+    from medpipe.training.segmentation.workflow import figure_rows, read_cases
 
     request = EvaluationRequest(
         package,

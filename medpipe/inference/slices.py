@@ -21,7 +21,6 @@ from medpipe.core.slice_preprocessing import SlicePreprocessing
 from medpipe.core.slice_stack import SliceStack
 from medpipe.inference.normalise import normalise
 
-
 Indices = npt.NDArray[np.int64]
 
 

@@ -1,21 +1,23 @@
-"""Training recipes: YAML that is data, the same rules as pipeline files."""
+"""Training recipes: YAML that is data, the same rules as pipeline files; what all kinds have in common."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from medpipe.core.labels import Labels
-from medpipe.core.preprocessing import Preprocessing
-from medpipe.core.scores import Scores
 from medpipe.core.settings import SettingsFile, parse_settings, read_settings, validate_settings
 
+Precision = Literal["bf16", "fp16", "fp32"]
+"""Arithmetic of a training; ``"fp16"`` is for a GPU only."""
 
-class _Part(BaseModel):
+
+class Part(BaseModel):
+    """Base of the parts of a recipe: unknown keys and NaN are refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class NetworkRecipe(_Part):
+class NetworkRecipe(Part):
     """A network of the registry.
 
     Attributes:
@@ -27,19 +29,7 @@ class NetworkRecipe(_Part):
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
-class SamplingRecipe(_Part):
-    """How patches are drawn.
-
-    Attributes:
-        foreground_share: Share of patches that surely hold a labelled voxel, of a class drawn evenly.
-        augmentation: Name or file of an augmentation recipe; empty for none.
-    """
-
-    foreground_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    augmentation: str = ""
-
-
-class OptimiserRecipe(_Part):
+class OptimiserRecipe(Part):
     """How weights change.
 
     Attributes:
@@ -60,100 +50,14 @@ class OptimiserRecipe(_Part):
     ema_decay: float = Field(default=0.99, ge=0.0, lt=1.0)
 
 
-class ScheduleRecipe(_Part):
-    """How long to train and how often to look.
-
-    Attributes:
-        steps: Optimiser steps in all.
-        steps_per_epoch: Steps between checkpoints and log lines; ``steps`` is a multiple of it.
-        batch_size: Patches a step, on each device.
-        validate_every: Epochs between validations on whole cases.
-        patience: Validations without a better score before stopping early; 0 for never.
-        precision: ``"bf16"``, ``"fp16"`` (GPU only) or ``"fp32"``.
-        seed: Of weights, splits and patches.
-    """
-
-    steps: int = Field(default=1500, ge=1)
-    steps_per_epoch: int = Field(default=50, ge=1)
-    batch_size: int = Field(default=4, ge=1)
-    validate_every: int = Field(default=5, ge=1)
-    patience: int = Field(default=0, ge=0)
-    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
-    seed: int = 0
+Recipe = TypeVar("Recipe", bound=Part)
 
 
-MASKS: Final = "masks"
-"""Name of the loss of masks; those of scores are named as the scores."""
-
-
-class LossRecipe(_Part):
-    """How much each loss counts, where a network learns masks and scores.
-
-    Attributes:
-        weighting: ``"fixed"``, or ``"learned"``: see :class:`medpipe.training.loss_weights.LossWeights`.
-        weights: By ``masks`` or the name of a score; 1 for the others.
-    """
-
-    weighting: Literal["fixed", "learned"] = "fixed"
-    weights: dict[str, Annotated[float, Field(gt=0.0)]] = Field(default_factory=dict)
-
-
-class TrainingRecipe(_Part):
-    """Content of a training recipe.
-
-    Attributes:
-        name: Name of the model that comes out.
-        task: ``"segmentation"``.
-        labels: Classes beside the background.
-        scores: Numbers that are learned beside them, from columns of the data set's table.
-        preprocessing: What is done to images before the network, in training and use alike.
-        network: What is trained.
-        sampling: How patches are drawn.
-        optimiser: How weights change.
-        schedule: How long.
-        deep_supervision: Whether coarser outputs are trained too.
-        loss: How much each loss counts.
-    """
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    task: Literal["segmentation"] = "segmentation"
-    labels: Labels = Field(min_length=1)
-    scores: Scores = ()
-    preprocessing: Preprocessing
-    network: NetworkRecipe = NetworkRecipe()
-    sampling: SamplingRecipe = SamplingRecipe()
-    optimiser: OptimiserRecipe = OptimiserRecipe()
-    schedule: ScheduleRecipe = ScheduleRecipe()
-    deep_supervision: bool = True
-    loss: LossRecipe = LossRecipe()
-
-    @field_validator("preprocessing")
-    @classmethod
-    def _orientation_is_known(cls, preprocessing: Preprocessing) -> Preprocessing:
-        if not isinstance(preprocessing.orientation, str):
-            raise ValueError(
-                "augmentation moves images along axes of the body: give the orientation as codes, not "
-                f"{preprocessing.orientation}"
-            )
-        return preprocessing
-
-    @model_validator(mode="after")
-    def _weights_name_losses(self) -> Self:
-        unknown = sorted(self.loss.weights.keys() - set(self.loss_names))
-        if unknown:
-            raise ValueError(f"loss.weights names {unknown[0]!r}, but the losses are {self.loss_names}")
-        return self
-
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """Names of all losses."""
-        return MASKS, *(score.name for score in self.scores)
-
-
-def read_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> TrainingRecipe:
+def read_recipe_as(kind: type[Recipe], path: Path, *, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read and check a training recipe.
 
     Args:
+        kind: What it is a recipe of.
         path: YAML file.
         overrides: ``part.key=value``, such as ``schedule.steps=100``.
 
@@ -161,7 +65,7 @@ def read_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> TrainingRecip
         SettingsError: Names line, key and the nearest valid key.
     """
     settings = read_settings(path)
-    recipe = validate_settings(TrainingRecipe, settings)
+    recipe = validate_settings(kind, settings)
     if not overrides:
         return recipe
     data = dict(settings.data)
@@ -170,4 +74,4 @@ def read_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> TrainingRecip
         part, _, key = target.strip().partition(".")
         parsed = parse_settings(value, name=f"--set {text}").data
         data[part] = {**(data.get(part) or {}), key: parsed} if key else parsed
-    return validate_settings(TrainingRecipe, SettingsFile(f"--set {' '.join(overrides)}", data, {}))
+    return validate_settings(kind, SettingsFile(f"--set {' '.join(overrides)}", data, {}))

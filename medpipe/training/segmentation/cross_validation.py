@@ -10,9 +10,9 @@ from medpipe.core.errors import SettingsError
 from medpipe.data.cases import CaseSet
 from medpipe.inference.evaluation import CaseScore, read_scores, summarise_scores
 from medpipe.inference.score_evaluation import PREDICTIONS, read_results, summarise_results
-from medpipe.training.fit import RECIPE
-from medpipe.training.packaging import Evidence
-from medpipe.training.recipe import TrainingRecipe, read_recipe
+from medpipe.training.segmentation.packaging import Evidence
+from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
+from medpipe.training.trainer import RECIPE
 
 SCORES: Final = "scores.csv"
 

@@ -18,14 +18,14 @@ from medpipe.models.registry import build_network
 from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
 from medpipe.runs.options import RunOptions
 from medpipe.runs.single import run_stage
-from medpipe.training.fit import network_arguments
 from medpipe.training.loss_weights import LossWeights
-from medpipe.training.module import SegmentationModule
-from medpipe.training.packaging import PackageFacts
-from medpipe.training.patches import PatchBatch
-from medpipe.training.recipe import TrainingRecipe
-from medpipe.training.score_values import fit_scores, score_values
-from medpipe.training.workflow import Fold, read_cases, train_segmentation
+from medpipe.training.segmentation.fit import network_arguments
+from medpipe.training.segmentation.module import SegmentationModule
+from medpipe.training.segmentation.packaging import PackageFacts
+from medpipe.training.segmentation.patches import PatchBatch
+from medpipe.training.segmentation.recipe import TrainingRecipe
+from medpipe.training.segmentation.score_values import fit_scores, score_values
+from medpipe.training.segmentation.workflow import Fold, read_cases, train_segmentation
 from medpipe.zoo.trial import verify_package
 
 FACTS = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")

@@ -13,9 +13,9 @@ from medpipe.core.preprocessing import WindowScale, ZScore
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.fingerprint import ChannelFacts, Fingerprint, take_fingerprint
 from medpipe.models.registry import build_network, count_parameters
-from medpipe.training.fit import network_arguments
-from medpipe.training.planner import Plan, parse_label_names, plan_segmentation
-from medpipe.training.recipe import read_recipe
+from medpipe.training.segmentation.fit import network_arguments
+from medpipe.training.segmentation.planner import Plan, parse_label_names, plan_segmentation
+from medpipe.training.segmentation.recipe import read_recipe
 
 MAX_PARAMETERS = 6_000_000
 NAMES = {1: "Anterior part", 2: "Posterior part"}

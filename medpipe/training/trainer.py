@@ -1,11 +1,11 @@
-"""Fitting: one training run in one folder, gone on with where it stopped."""
+"""Training runs: one in one folder, gone on with where it stopped; the same for every kind of network."""
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import lightning
 import yaml
@@ -14,16 +14,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, SettingsError
-from medpipe.data.cases import SegmentationCase
 from medpipe.io.atomic import write_text
-from medpipe.models.registry import build_network
 from medpipe.training.checkpoints import BEST, LAST, AtomicCheckpointIO
 from medpipe.training.csv_log import CsvLog
 from medpipe.training.curves import draw_curves
-from medpipe.training.data_module import SegmentationData
-from medpipe.training.module import SegmentationModule
-from medpipe.training.recipe import ScheduleRecipe, TrainingRecipe
-from medpipe.training.score_values import fit_scores, score_values
+from medpipe.training.recipe import OptimiserRecipe, Part, Precision
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,7 +51,7 @@ class FitResult:
     """A finished training.
 
     Attributes:
-        checkpoint: The last one; with early stopping the best by validation Dice.
+        checkpoint: The last one; with early stopping the best on the validation cases.
         steps: Optimiser steps done.
     """
 
@@ -64,69 +59,72 @@ class FitResult:
     steps: int
 
 
-def network_arguments(recipe: TrainingRecipe) -> dict[str, Any]:
-    """Return all keyword arguments of the recipe's network, channels and classes included."""
-    return {
-        "in_channels": len(recipe.preprocessing.channels),
-        "num_classes": len(recipe.labels) + 1,
-        "deep_supervision": recipe.deep_supervision,
-        **({"score_outputs": [score.num_outputs for score in recipe.scores]} if recipe.scores else {}),
-        **recipe.network.arguments,
-    }
+@dataclass(frozen=True)
+class Course:
+    """How long a training goes on, and by what it is judged.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        steps_per_epoch: Steps between checkpoints and log lines.
+        validate_every: Epochs between validations; 0 where there is nothing to validate on.
+        patience: Validations without a better figure before stopping early; 0 for never.
+        monitor: Figure of the validation that should rise.
+        validated: Beginnings of the names of all figures of the validation.
+        precision: Arithmetic.
+        optimiser: Gradient clipping and averaging of weights.
+    """
+
+    steps: int
+    steps_per_epoch: int
+    validate_every: int
+    patience: int
+    monitor: str
+    validated: tuple[str, ...]
+    precision: Precision
+    optimiser: OptimiserRecipe
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the training ends where the validation no longer improves."""
+        return bool(self.patience and self.validate_every)
 
 
-def fit(
-    recipe: TrainingRecipe,
-    train: Sequence[SegmentationCase],
-    validation: Sequence[SegmentationCase],
+def train_network(
+    module: lightning.LightningModule,
+    data: lightning.LightningDataModule,
+    course: Course,
     folder: Path,
-    options: FitOptions | None = None,
+    options: FitOptions,
 ) -> FitResult:
     """Train a network; the same call on the same folder goes on from the last checkpoint.
 
     Args:
-        recipe: How to train.
-        train: Cases to learn from.
-        validation: Cases to look at, and to stop early by; may be empty.
-        folder: Gets the recipe, checkpoints, logs and learning curves.
+        module: What is trained; its network is ``module.network``.
+        data: Its data; the sampler of its training loader has ``set_epoch``.
+        course: How long.
+        folder: Gets checkpoints, logs and learning curves; see :func:`start_folder`.
         options: How to work.
 
     Raises:
-        NoInputError: There is no case to train on.
-        RefusedError: A case is at fault; names it.
-        SettingsError: The folder holds a training by another recipe.
         MachineError: The disk is full, or the device is not there.
     """
-    options = options or FitOptions()
-    _check_folder(folder, recipe)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    lightning.seed_everything(recipe.schedule.seed, verbose=False)
-    network = build_network(recipe.network.name, network_arguments(recipe))
-    data = SegmentationData(
-        recipe, train, validation, workers=options.workers, cache_bytes=options.cache_bytes
-    )
-    trainer = _trainer(recipe, validation, folder, options)
-    last = folder / "checkpoints" / LAST
+    trainer = _trainer(course, folder, options)
+    last, best = (folder / "checkpoints" / name for name in (LAST, BEST))
     with warnings.catch_warnings():
         # What Lightning warns of here is meant: small epochs, and a folder that is gone on with.
         warnings.filterwarnings("ignore", module=r"lightning\.")
-        trainer.fit(
-            SegmentationModule(
-                network, recipe, fit_scores(recipe.scores, score_values(recipe.scores, train))
-            ),
-            datamodule=data,
-            ckpt_path=str(last) if last.exists() else None,
-        )
-    best = folder / "checkpoints" / BEST
-    stops_early = _stops_early(recipe, validation)
-    return FitResult(best if stops_early and best.exists() else last, trainer.global_step)
+        trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.exists() else None)
+    return FitResult(best if course.stops_early and best.exists() else last, trainer.global_step)
 
 
-def _stops_early(recipe: TrainingRecipe, validation: Sequence[SegmentationCase]) -> bool:
-    return bool(recipe.schedule.patience and validation)
+def start_folder(folder: Path, recipe: Part) -> None:
+    """Make a training's folder and write its recipe there.
 
-
-def _check_folder(folder: Path, recipe: TrainingRecipe) -> None:
+    Raises:
+        SettingsError: The folder holds a training by another recipe.
+        MachineError: It cannot be made.
+    """
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
     path = folder / RECIPE
     if path.exists() and path.read_text(encoding="utf-8") != text:
@@ -144,27 +142,21 @@ def _check_folder(folder: Path, recipe: TrainingRecipe) -> None:
     write_text(path, text)
 
 
-def _trainer(
-    recipe: TrainingRecipe,
-    validation: Sequence[SegmentationCase],
-    folder: Path,
-    options: FitOptions,
-) -> lightning.Trainer:
-    schedule = recipe.schedule
+def _trainer(course: Course, folder: Path, options: FitOptions) -> lightning.Trainer:
     kind, _, index = options.device.partition(":")
     several = options.num_devices > 1
     return lightning.Trainer(
         accelerator="gpu" if kind == "cuda" else "cpu",
         devices=options.num_devices if several else ([int(index or 0)] if kind == "cuda" else 1),
         strategy="ddp" if several else "auto",
-        max_steps=schedule.steps,
-        precision=_PRECISIONS[schedule.precision],  # type: ignore[arg-type]  # one of its literals
-        gradient_clip_val=recipe.optimiser.gradient_clip or None,
-        check_val_every_n_epoch=schedule.validate_every,
-        limit_val_batches=1.0 if validation else 0,
+        max_steps=course.steps,
+        precision=_PRECISIONS[course.precision],  # type: ignore[arg-type]  # one of its literals
+        gradient_clip_val=course.optimiser.gradient_clip or None,
+        check_val_every_n_epoch=course.validate_every or 1,
+        limit_val_batches=1.0 if course.validate_every else 0,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        callbacks=_callbacks(recipe, folder, options, stops_early=_stops_early(recipe, validation)),
+        callbacks=_callbacks(course, folder, options),
         logger=TensorBoardLogger(folder, name="logs", version=""),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
@@ -173,17 +165,15 @@ def _trainer(
     )
 
 
-def _callbacks(
-    recipe: TrainingRecipe, folder: Path, options: FitOptions, *, stops_early: bool
-) -> list[Callback]:
+def _callbacks(course: Course, folder: Path, options: FitOptions) -> list[Callback]:
     checkpoints = folder / "checkpoints"
     callbacks: list[Callback] = []
-    if stops_early:
+    if course.stops_early:
         callbacks.append(
             ModelCheckpoint(
                 checkpoints,
                 filename=BEST.removesuffix(".ckpt"),
-                monitor="dice",
+                monitor=course.monitor,
                 mode="max",
                 enable_version_counter=False,
             )
@@ -197,19 +187,19 @@ def _callbacks(
             enable_version_counter=False,
         )
     )
-    if recipe.optimiser.ema_decay:
-        callbacks.append(EMAWeightAveraging(decay=recipe.optimiser.ema_decay))
-    if stops_early:
-        callbacks.append(EarlyStopping("dice", mode="max", patience=recipe.schedule.patience))
-    callbacks.append(_Course(recipe.schedule, folder, options.progress))
+    if course.optimiser.ema_decay:
+        callbacks.append(EMAWeightAveraging(decay=course.optimiser.ema_decay))
+    if course.stops_early:
+        callbacks.append(EarlyStopping(course.monitor, mode="max", patience=course.patience))
+    callbacks.append(_Watch(course, folder, options.progress))
     return callbacks
 
 
-class _Course(Callback):
+class _Watch(Callback):
     """Keeps a training on course: the epoch of its patches, its log, its progress and its curves."""
 
-    def __init__(self, schedule: ScheduleRecipe, folder: Path, progress: Progress | None) -> None:
-        self._schedule = schedule
+    def __init__(self, course: Course, folder: Path, progress: Progress | None) -> None:
+        self._course = course
         self._log = CsvLog(folder / "logs" / "metrics.csv")
         self._picture = folder / "curves.png"
         self._progress = progress
@@ -220,15 +210,15 @@ class _Course(Callback):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         # Lightning's own count is one too high after a resume; steps are not.
-        epoch = trainer.global_step // self._schedule.steps_per_epoch
+        epoch = trainer.global_step // self._course.steps_per_epoch
         trainer.train_dataloader.sampler.set_epoch(epoch)  # type: ignore[union-attr]  # set by the data module
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *unused: object) -> None:
         if self._progress is not None:
-            self._progress("train", trainer.global_step, self._schedule.steps)
+            self._progress("train", trainer.global_step, self._course.steps)
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._write(trainer, "dice", "error")
+        self._write(trainer, *self._course.validated)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._write(trainer, "loss")

@@ -22,9 +22,9 @@ from medpipe.runs.single import load, run_stage
 from medpipe.runs.stage import StageContext
 from medpipe.runs.stages.segment import Segment, SegmentParams
 from medpipe.runs.unit import Unit
-from medpipe.training.packaging import PackageFacts
-from medpipe.training.recipe import TrainingRecipe, read_recipe
-from medpipe.training.workflow import Fold, TrainingResult, read_cases, train_segmentation
+from medpipe.training.segmentation.packaging import PackageFacts
+from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
+from medpipe.training.segmentation.workflow import Fold, TrainingResult, read_cases, train_segmentation
 
 FACTS = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")
 
@@ -115,7 +115,7 @@ def test_training_on_all_cases_gives_no_package_without_figures(
 
 
 def test_recipe_of_the_hippocampus_is_valid() -> None:
-    recipe = read_recipe(Path(__file__).resolve().parents[2] / "pipelines" / "train" / "hippocampus.yaml")
+    recipe = read_recipe(Path(__file__).resolve().parents[3] / "pipelines" / "train" / "hippocampus.yaml")
     assert recipe.schedule.steps % recipe.schedule.steps_per_epoch == 0
     assert recipe.preprocessing.mirror_right
 
@@ -127,8 +127,9 @@ def test_two_processes_train_together(blob_folder: Path, tmp_path: Path, recipe_
         "import sys\n"
         "from pathlib import Path\n"
         "from medpipe.data.decathlon import read_decathlon\n"
-        "from medpipe.training.fit import FitOptions, fit\n"
-        "from medpipe.training.recipe import read_recipe\n"
+        "from medpipe.training.segmentation.fit import fit\n"
+        "from medpipe.training.trainer import FitOptions\n"
+        "from medpipe.training.segmentation.recipe import read_recipe\n"
         "cases = read_decathlon(Path(sys.argv[2])).cases\n"
         "print(fit(read_recipe(Path(sys.argv[1])), cases[:4], cases[4:], Path(sys.argv[3]),"
         " FitOptions(num_devices=2)).steps)\n"

@@ -9,9 +9,9 @@ import yaml
 
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.decathlon import read_decathlon
-from medpipe.training.packaging import PackageFacts
-from medpipe.training.recipe import TrainingRecipe, read_recipe
-from medpipe.training.workflow import TrainingResult, train_segmentation
+from medpipe.training.segmentation.packaging import PackageFacts
+from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
+from medpipe.training.segmentation.workflow import TrainingResult, train_segmentation
 
 RECIPE = """
 name: blob

@@ -8,8 +8,8 @@ from medpipe.core.scores import FittedScore
 from medpipe.inference.evaluation import MetricSummary
 from medpipe.inference.score_evaluation import ScoreResult, with_intervals
 from medpipe.training.checkpoints import network_state
-from medpipe.training.fit import network_arguments
-from medpipe.training.recipe import TrainingRecipe
+from medpipe.training.segmentation.fit import network_arguments
+from medpipe.training.segmentation.recipe import TrainingRecipe
 from medpipe.zoo.manifest import NetworkSpec, SegmentationSpec
 from medpipe.zoo.package import Package
 from medpipe.zoo.writing import write_package

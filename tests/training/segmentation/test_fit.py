@@ -11,8 +11,9 @@ from medpipe.core.settings import parse_settings, validate_settings
 from medpipe.data.cases import SegmentationCase
 from medpipe.training.checkpoints import network_state
 from medpipe.training.csv_log import CsvLog
-from medpipe.training.fit import FitOptions, fit
-from medpipe.training.recipe import TrainingRecipe, read_recipe
+from medpipe.training.segmentation.fit import fit
+from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
+from medpipe.training.trainer import FitOptions
 
 MakeRecipe = Callable[..., TrainingRecipe]
 

@@ -14,7 +14,7 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.core.preprocessing import MAX_PATCH_VOXELS, Shape3
 from medpipe.data.fingerprint import ORIENTATION, ChannelFacts, Fingerprint
-from medpipe.training.recipe import TrainingRecipe
+from medpipe.training.segmentation.recipe import TrainingRecipe
 
 _BASE_CHANNELS: Final = 16
 _MAX_LEVELS: Final = 5

@@ -16,8 +16,8 @@ from medpipe.tasks.scores import ScoreTask
 from medpipe.tasks.segmentation import SegmentationTask
 from medpipe.training.loss_weights import LossWeights
 from medpipe.training.optimisation import build_optimiser, build_schedule
-from medpipe.training.patches import PatchBatch, WholeCase
-from medpipe.training.recipe import MASKS, TrainingRecipe
+from medpipe.training.segmentation.patches import PatchBatch, WholeCase
+from medpipe.training.segmentation.recipe import MASKS, TrainingRecipe
 
 _CASE: Final[dict[str, Any]] = {"on_epoch": True, "logger": False, "batch_size": 1}
 """How figures of a whole case are logged."""

@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.patch_dataset import PatchDataset, PatchSampler
 from medpipe.data.patches import PatchSampling
-from medpipe.training.patches import PatchFinish, PreparedReader, WholeCase, collate_patches
-from medpipe.training.recipe import TrainingRecipe
-from medpipe.training.score_values import score_values
+from medpipe.training.segmentation.patches import PatchFinish, PreparedReader, WholeCase, collate_patches
+from medpipe.training.segmentation.recipe import TrainingRecipe
+from medpipe.training.segmentation.score_values import score_values
 from medpipe.transforms.recipe import read_recipe as read_augmentation
 
 
