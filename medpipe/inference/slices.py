@@ -32,13 +32,15 @@ class PreparedSlices(NamedTuple):
         gaps_mm: ``(N,)`` float32 distance to the one before; 0 for the first.
         members: ``(S,)`` for each slice of the series, in the series' order, the network's slice that it
             belongs to.
-        pixels_mm: Spacing along I and J.
+        move: What was done to the axes of the plane and to the order of slices.
+        plane: Pixels of a slice at the network's spacing, before it was cropped or filled.
     """
 
     values: Tensor
     gaps_mm: Tensor
     members: Tensor
-    pixels_mm: tuple[float, float]
+    move: Reorientation
+    plane: tuple[int, int]
 
 
 def prepare_slices(
@@ -65,20 +67,41 @@ def prepare_slices(
             fix="Give one series of thicker slices.",
         )
     values, depths_mm = _averaged(values, slabs), _averaged(torch.from_numpy(depths_mm.copy()), slabs).numpy()
-    values, pixels_mm = _resized(_turned(values, move), _spacing(stack, move), spec.pixel_mm)
+    values = _resized(_turned(values, move), _spacing(stack, move), spec.pixel_mm)
     gaps_mm = np.diff(depths_mm, prepend=depths_mm[0])
     members = torch.from_numpy(slabs.copy())
     return PreparedSlices(
         values=_fitted(values, spec.shape, spec.fill),
         gaps_mm=torch.from_numpy(gaps_mm.astype(np.float32)),
         members=members.flip(0) if 2 in move.flips else members,
-        pixels_mm=pixels_mm,
+        move=move,
+        plane=(values.shape[1], values.shape[2]),
     )
 
 
 def slice_channels(values: Tensor, spec: SlicePreprocessing) -> Tensor:
     """Return the network's input ``(N, C, I, J)`` of the values ``(N, I, J)`` of one study."""
     return torch.stack([normalise(values, channel.intensity) for channel in spec.channels], dim=1)
+
+
+def on_source(image: Tensor, prepared: PreparedSlices, stack: SliceStack) -> Tensor:
+    """Bring one image of the network's grid onto a slice of the series, linearly; 0 outside.
+
+    Args:
+        image: ``(I, J)`` such as a map of evidence.
+        prepared: What the series became.
+        stack: The series.
+
+    Returns:
+        ``(I, J)`` of the series.
+    """
+    move = prepared.move
+    whole = _fitted(image[None].float(), prepared.plane, 0.0)
+    size_i, size_j = (stack.array.shape[2 + axis] for axis in move.order[:2])
+    sized = functional.interpolate(whole[None], (size_i, size_j), mode="bilinear", align_corners=False)[0, 0]
+    flips = [axis for axis in move.flips if axis < 2]
+    turned = sized.flip(flips) if flips else sized
+    return turned.permute([move.order.index(axis) for axis in range(2)])
 
 
 def _check_series(stack: SliceStack, spec: SlicePreprocessing) -> None:
@@ -143,30 +166,28 @@ def _spacing(stack: SliceStack, move: Reorientation) -> tuple[float, float]:
     return first, second
 
 
-def _resized(
-    values: Tensor, spacing_mm: tuple[float, float], pixel_mm: float | None
-) -> tuple[Tensor, tuple[float, float]]:
-    """Return the slices at about that spacing, and the spacing: the field of view stays the same."""
+def _resized(values: Tensor, spacing_mm: tuple[float, float], pixel_mm: float | None) -> Tensor:
+    """Return the slices at about that spacing: the field of view stays the same."""
     if pixel_mm is None:
-        return values, spacing_mm
+        return values
     before = (values.shape[1], values.shape[2])
     first, second = (
         max(1, round(size * step / pixel_mm)) for size, step in zip(before, spacing_mm, strict=True)
     )
-    exact = (before[0] * spacing_mm[0] / first, before[1] * spacing_mm[1] / second)
     if (first, second) == before:
-        return values, exact
+        return values
     resized = functional.interpolate(
         values[:, None], (first, second), mode="bilinear", antialias=True, align_corners=False
     )
-    return resized[:, 0], exact
+    return resized[:, 0]
 
 
 def _fitted(values: Tensor, shape: tuple[int, int], fill: float) -> Tensor:
-    """Crop or fill around the middle."""
+    """Crop or fill around the middle; what was filled in is what is cropped on the way back."""
     pads = []
     for size, wanted in zip(values.shape[1:], shape, strict=True):
-        before = (wanted - size) // 2
+        missing = wanted - size
+        before = missing // 2 if missing >= 0 else -(-missing // 2)
         pads.append((before, wanted - size - before))
     # functional.pad counts from the last axis, and crops where a pad is negative.
     return functional.pad(values, [*pads[1], *pads[0]], value=fill)

@@ -15,7 +15,7 @@ from medpipe.core.preprocessing import WindowScale
 from medpipe.core.slice_preprocessing import SliceChannel, SlicePreprocessing
 from medpipe.core.slice_stack import SliceStack
 from medpipe.core.source import Source, SourceKind
-from medpipe.inference.slices import prepare_slices, slice_channels
+from medpipe.inference.slices import on_source, prepare_slices, slice_channels
 
 BRAIN = SliceChannel(name="brain", intensity=WindowScale(low_hu=0, high_hu=80))
 BONE = SliceChannel(name="bone", intensity=WindowScale(low_hu=-800, high_hu=2000))
@@ -123,14 +123,26 @@ class TestPlane:
         array = torch.zeros(1, 1, 8, 8)
         array[..., :4, :] = 100.0
         found = prepare_slices(stack([0.0], array, spacing_mm=0.5), spec(shape=(4, 4), pixel_mm=1.0))
-        assert found.pixels_mm == (1.0, 1.0)
+        assert found.plane == (4, 4)
         assert found.values.mean().item() == pytest.approx(50.0, abs=1e-4)
         assert found.values[0, 0, 0].item() == pytest.approx(100.0, abs=1e-4)
 
     def test_field_of_view_is_kept_where_pixels_do_not_divide_it(self) -> None:
         # 3 pixels of 1 mm become 4 of 0.75 where 0.8 is asked for.
-        found = prepare_slices(stack([0.0]), spec(pixel_mm=0.8))
-        assert found.pixels_mm == pytest.approx((0.75, 0.8))
+        # Along J, 4 mm are 5 of 0.8.
+        assert prepare_slices(stack([0.0]), spec(pixel_mm=0.8)).plane == (4, 5)
+
+    @given(
+        first=st.sampled_from([-1.0, 1.0]), second=st.sampled_from([-1.0, 1.0]), is_exchanged=st.booleans()
+    )
+    def test_a_map_of_the_network_comes_back_onto_the_slice(
+        self, first: float, second: float, is_exchanged: bool
+    ) -> None:
+        plane = np.array(((first, 0.0), (0.0, second), (0.0, 0.0)))
+        plane = plane[:, ::-1] if is_exchanged else plane
+        series = stack([0.0], torch.arange(12.0).reshape(1, 1, 3, 4), in_plane_mm=plane)
+        prepared = prepare_slices(series, spec(shape=(6, 7)))
+        assert_close(on_source(prepared.values[0], prepared, series), series.array[0, 0])
 
 
 class TestChannels:
