@@ -43,3 +43,12 @@ def test_ordinal_logits_never_rise() -> None:
         )
     assert out.shape == (6, 6)
     assert (out[:, 1:].diff(dim=1) <= 0).all()
+
+
+def test_scores_do_not_train_the_masks() -> None:
+    head = ScoreHead(4, 2, (1,), hidden=(8,), activation="relu", dropout=0.0)
+    features, logits = torch.randn(3, 4, 2, 2, 2), torch.randn(3, 2, 4, 4, 4)
+    head(features.requires_grad_(), logits.requires_grad_()).square().sum().backward()
+    assert features.grad is not None
+    assert features.grad.any()
+    assert logits.grad is None

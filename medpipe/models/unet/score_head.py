@@ -72,7 +72,8 @@ class ScoreHead(nn.Module):
 
     Instance norm takes out of a feature how much of it there is, so that means at the bottom tell shapes
     better than sizes; the masks tell sizes. Sizes are brought to one scale; what stands at the bottom is
-    not, as a few cases would soon be known by heart by it. Arithmetic is in float32.
+    not, as a few cases would soon be known by heart by it. Sizes are looked at and not trained: a score that
+    could change the masks would write itself into their sizes. Arithmetic is in float32.
 
     A score of several numbers is ordinal: they are logits of "above level 0", "above level 1" and so on, and
     never rise, as what is above level 1 is above level 0 too.
@@ -124,7 +125,7 @@ class ScoreHead(nn.Module):
             logits: ``(B, num_classes, ...)`` of the masks.
         """
         with torch.autocast(features.device.type, enabled=False):
-            shares = logits.float().softmax(dim=1).flatten(2).mean(dim=2)
+            shares = logits.detach().float().softmax(dim=1).flatten(2).mean(dim=2)
             sizes = self.scale((shares + _LEAST_SHARE).log())
             pooled = torch.cat((features.float().flatten(2).mean(dim=2), sizes), dim=1)
             return self._numbers(pooled)
