@@ -120,6 +120,13 @@ class Label(_Finding):
         """Whether the probability reaches the threshold."""
         return self.probability >= self.threshold
 
+    @property
+    def key_slice(self) -> int | None:
+        """Index of the first slice of highest probability; None where there is no curve."""
+        if not self.slice_probabilities:
+            return None
+        return self.slice_probabilities.index(max(self.slice_probabilities))
+
 
 class Structure(_Finding):
     """A segmented structure.

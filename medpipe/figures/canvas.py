@@ -94,6 +94,16 @@ def text_width(text: str, *, size: int = SMALL) -> float:
     return float(_FONTS[size].getlength(text))
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return text of at most so many letters; what was cut off is marked."""
+    return text if len(text) <= longest else text[: longest - 3].rstrip() + "..."
+
+
+def printable(text: str) -> str:
+    """Return text with only the characters that Pillow's own font holds."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+
+
 def to_webp(canvas: Image.Image) -> bytes:
     """Encode a canvas; equal canvases give equal bytes."""
     buffer = BytesIO()

@@ -6,11 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from medpipe.core.affine import Array, closest_axes
+from medpipe.core.affine import Array
 from medpipe.core.case import Figure
 from medpipe.core.errors import ShapeError
 from medpipe.figures.canvas import ACCENT, MUTED, RULE, TEXT, WARN, to_webp, write
-from medpipe.figures.planes import PLANES, Plane, closest_view, position_text, side_sentence
+from medpipe.figures.planes import Plane, position_text, side_sentence
+from medpipe.figures.stack import stack_places
 from medpipe.figures.tiles import FOOTER, Tile, draw_sheet, lay_out
 from medpipe.figures.windows import choose_window
 
@@ -50,9 +51,9 @@ def draw_contact_sheet(
             "A contact sheet needs (S, I, J) voxels and (S, 3) positions",
             found=f"{array.shape} and {positions_mm.shape}",
         )
-    view = closest_view(np.moveaxis(array, 0, -1), _stack_affine(in_plane_mm, positions_mm))
-    plane = next(plane for plane in PLANES if plane.normal == closest_axes(view.grid.affine)[2])
-    positions = np.sort(positions_mm @ _normal(in_plane_mm, plane))
+    places = stack_places(in_plane_mm, positions_mm)
+    view, plane = places.view(array), places.plane
+    positions = np.sort(places.places_mm)
     gaps = np.diff(positions)
     is_uneven = np.abs(gaps - np.median(gaps)) > _UNEVEN * np.median(gaps) if gaps.size else gaps > 0
 
@@ -84,24 +85,6 @@ def draw_contact_sheet(
     ).strip()
     alt = f"Contact sheet of {layout.count} of {len(positions)} {plane.name} slices, {chosen.text}."
     return Figure("contact_sheet", "Slices and their positions", caption, to_webp(canvas), alt)
-
-
-def _stack_affine(in_plane_mm: Array, positions_mm: Array) -> Array:
-    """Return an affine with the directions of the stack; its step along the slices is 1 mm."""
-    affine = np.eye(4)
-    affine[:3, :2] = in_plane_mm
-    normal = np.cross(in_plane_mm[:, 0], in_plane_mm[:, 1])
-    normal /= np.linalg.norm(normal)
-    affine[:3, 2] = normal if (positions_mm[-1] - positions_mm[0]) @ normal >= 0 else -normal
-    affine[:3, 3] = positions_mm[0]
-    return affine
-
-
-def _normal(in_plane_mm: Array, plane: Plane) -> Array:
-    """Return the unit normal of the slices that points to the positive end of the plane's axis."""
-    normal = np.cross(in_plane_mm[:, 0], in_plane_mm[:, 1])
-    normal /= np.linalg.norm(normal)
-    return np.asarray(normal * np.sign(normal[plane.normal]), dtype=np.float64)
 
 
 def _gap_clause(gaps: Array) -> str:

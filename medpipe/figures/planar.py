@@ -9,7 +9,7 @@ from PIL import Image
 from medpipe.core.case import Figure
 from medpipe.core.errors import ShapeError
 from medpipe.core.findings import Laterality
-from medpipe.figures.canvas import BODY, MARK, MUTED, blank, to_webp, write
+from medpipe.figures.canvas import BODY, MARK, MUTED, blank, printable, to_webp, write
 from medpipe.figures.tiles import FOOTER, draw_scale_bar
 from medpipe.figures.windows import percentile_window
 
@@ -53,7 +53,7 @@ def draw_radiograph(
     canvas = blank(max(size[0], _MIN_WIDTH), size[1] + FOOTER)
     canvas.paste(grey.resize(size, Image.Resampling.BILINEAR), ((canvas.width - size[0]) // 2, 0))
     stated = f"view {view or _NOT_STATED} - side {laterality or _NOT_STATED}"
-    write(canvas, (8, 8), _printable(stated), fill=MARK, size=BODY)
+    write(canvas, (8, 8), printable(stated), fill=MARK, size=BODY)
     middle = size[1] + FOOTER // 2
     if pixel_spacing_mm and is_calibrated:
         draw_scale_bar(canvas, scale, middle)
@@ -72,8 +72,3 @@ def draw_radiograph(
     return Figure(
         "radiograph", "Radiograph", caption, to_webp(canvas), f"Radiograph, {stated}, {window.text}."
     )
-
-
-def _printable(text: str) -> str:
-    """Return text with only the characters that Pillow's own font holds."""
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)

@@ -21,6 +21,7 @@ from medpipe.figures.canvas import (
     text_width,
     write,
 )
+from medpipe.figures.evidence import with_evidence
 
 GAP: Final = 3
 _MAX_HEIGHT: Final = 640
@@ -31,6 +32,7 @@ _MIN_WIDTH: Final = 560
 """Narrower sheets would cut the line of text below the tiles."""
 FOOTER: Final = 34
 _INSET: Final = 4
+_TITLE_LINE: Final = 19
 _LETTERED_TILE: Final = 60
 """Lower tiles carry the marks at their left and right edge only."""
 
@@ -49,6 +51,7 @@ class Layout:
         count: Tiles drawn, at most ``columns * rows``.
         tile_width: In pixels.
         tile_height: In pixels; the ratio to the width is that of the extents in mm.
+        title_height: Pixels above each row of tiles, for their titles.
     """
 
     columns: int
@@ -56,19 +59,21 @@ class Layout:
     count: int
     tile_width: int
     tile_height: int
+    title_height: int = 0
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the sheet in pixels, footer excluded."""
         return (
             self.columns * (self.tile_width + GAP) - GAP,
-            self.rows * (self.tile_height + GAP) - GAP,
+            self.rows * (self.title_height + self.tile_height + GAP) - GAP,
         )
 
     def corner(self, number: int) -> tuple[int, int]:
         """Return the upper left pixel of a tile within the sheet."""
         row, column = divmod(number, self.columns)
-        return column * (self.tile_width + GAP), row * (self.tile_height + GAP)
+        top = row * (self.title_height + self.tile_height + GAP) + self.title_height
+        return column * (self.tile_width + GAP), top
 
     def indices(self, num_slices: int) -> list[int]:
         """Return the slices shown: evenly spread, each in the middle of its share."""
@@ -85,6 +90,8 @@ class Tile:
         warning: Written above the label; empty for none.
         label_map: Integers of the same shape as ``pixels``, whose outlines are drawn.
         marks: Letters at its edges, where they differ from those of the sheet.
+        title: Lines written above it, where the layout leaves room; they may run over the next tile.
+        evidence: ``(h, w)`` in [0, 1], of any size, washed over the pixels.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -92,6 +99,8 @@ class Tile:
     warning: str = ""
     label_map: npt.NDArray[Any] | None = None
     marks: tuple[str, str, str, str] | None = None
+    title: tuple[str, ...] = ()
+    evidence: npt.NDArray[Any] | None = None
 
 
 def lay_out(num_slices: int, extent_mm: tuple[float, float], *, wanted: int) -> Layout:
@@ -146,6 +155,9 @@ def draw_sheet(
         picture = _tile_picture(tile, layout)
         canvas.paste(picture, (left + x, y))
         _letter(canvas, (left + x, y), layout, tile, tile.marks or marks)
+        for line, text in enumerate(tile.title):
+            at = y - layout.title_height + _INSET + line * _TITLE_LINE
+            write(canvas, (left + x + _INSET, at), text, fill=MUTED if line else TEXT, size=BODY)
     middle = height + below + FOOTER // 2
     if extent_mm is not None:
         draw_scale_bar(canvas, layout.tile_width / extent_mm[0], middle)
@@ -175,10 +187,14 @@ def _tile_size(columns: int, ratio: float) -> tuple[int, int]:
 def _tile_picture(tile: Tile, layout: Layout) -> Image.Image:
     size = (layout.tile_width, layout.tile_height)
     grey = Image.fromarray(np.ascontiguousarray(tile.pixels)).resize(size, Image.Resampling.BILINEAR)
-    if tile.label_map is None or not tile.label_map.any():
+    has_outlines = tile.label_map is not None and tile.label_map.any()
+    if not has_outlines and tile.evidence is None:
         return grey
     pixels = np.repeat(np.asarray(grey)[:, :, None], 3, axis=2)
-    _paint_outlines(pixels, tile.label_map)
+    if tile.evidence is not None:
+        pixels = with_evidence(pixels, tile.evidence)
+    if tile.label_map is not None:
+        _paint_outlines(pixels, tile.label_map)
     return Image.fromarray(pixels)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from medpipe.core.errors import ShapeError
 from medpipe.io.atomic import write_text
+from medpipe.reports.label_strips import LabelPoint, LabelStrip, LabelValue, make_label_strips
 from medpipe.reports.numbers import display_unit, format_number
 from medpipe.reports.page import render_page
 from medpipe.reports.strips import HEIGHT, WIDTH, Point, Strip, common_names, make_strips
@@ -43,6 +44,7 @@ class CohortRow:
         form: ``"volume"``, ``"slices"`` or ``"planar"``; empty where not known.
         num_images: Images in its roles.
         values: Measured values.
+        labels: Labels with their probabilities; no name twice.
         report: Path of its report relative to the page; empty for none.
         label: Where it lay in the input, for people; may be empty.
     """
@@ -54,6 +56,7 @@ class CohortRow:
     form: str = ""
     num_images: int = 0
     values: tuple[KeyValue, ...] = ()
+    labels: tuple[LabelValue, ...] = ()
     report: str = ""
     label: str = ""
 
@@ -123,6 +126,7 @@ def write_cohort(rows: Sequence[CohortRow], page: CohortPage, folder: Path) -> t
         "states": _state_counts(placed),
         "columns": [(name, display_unit(unit)) for name, unit in columns],
         "strip_size": (WIDTH, HEIGHT),
+        "has_labels": any(row.labels for row in rows),
         "num_skipped": sum(page.skipped.values()),
         "skipped": sorted(page.skipped.items()),
     }
@@ -133,6 +137,7 @@ def write_cohort(rows: Sequence[CohortRow], page: CohortPage, folder: Path) -> t
             "number": number,
             "rows": placed[number * PAGE_SIZE : (number + 1) * PAGE_SIZE],
             "strips": _strips(placed, columns) if number == 0 else (),
+            "label_strips": _label_strips(placed) if number == 0 else (),
         }
         write_text(folder / name, render_page("cohort.html.j2", context, script="sort.js"))
         paths.append(folder / name)
@@ -207,3 +212,13 @@ def _strips(placed: Sequence[PlacedRow], columns: Sequence[tuple[str, str]]) -> 
             if column in points and isfinite(value.value):
                 points[column].append(Point(item.row.study, value.value, f"{item.page}#{item.anchor}"))
     return make_strips(points)
+
+
+def _label_strips(placed: Sequence[PlacedRow]) -> tuple[LabelStrip, ...]:
+    # In the order of the labels in the first study that has them.
+    points: dict[str, list[LabelPoint]] = {}
+    for item in placed:
+        for label in item.row.labels:
+            href = f"{item.page}#{item.anchor}"
+            points.setdefault(label.name, []).append(LabelPoint(item.row.study, label, href))
+    return make_label_strips(points)

@@ -17,15 +17,16 @@ from medpipe.core.findings import (
     Structure,
     Unknown,
 )
+from medpipe.reports.label_rows import LabelParts, label_parts
 from medpipe.reports.numbers import (
     NARROW_SPACE,
     format_interval,
     format_number,
+    format_probability,
     format_quantity,
     format_sizes,
 )
 
-_CURVE_WIDTH, _CURVE_HEIGHT = 120, 22
 _SIDES: Final = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
@@ -43,8 +44,7 @@ class FindingRow:
         source: Role of the image; empty for the study.
         made_by: Stage or package, with version.
         detail: More, in words.
-        is_positive: Whether a label reached its threshold.
-        curve: Points of an SVG polyline over the slices; empty for none.
+        label: What only labels have.
     """
 
     id: str
@@ -56,8 +56,7 @@ class FindingRow:
     source: str = ""
     made_by: str = ""
     detail: str = ""
-    is_positive: bool = False
-    curve: str = ""
+    label: LabelParts | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,11 @@ class FindingGroup:
     def has(self, column: str) -> bool:
         """Whether any row fills a column."""
         return any(getattr(row, column) for row in self.rows)
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether any label has a curve over slices."""
+        return any(row.label is not None and row.label.curve for row in self.rows)
 
 
 def group_findings(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
@@ -101,13 +105,7 @@ def _row(finding: Finding) -> FindingRow:
 
 
 def _label(finding: Label) -> dict[str, Any]:
-    return {
-        "value": format_number(finding.probability, digits=3),
-        "detail": f"{'positive' if finding.is_positive else 'negative'}, threshold "
-        f"{format_number(finding.threshold, digits=3)}",
-        "is_positive": finding.is_positive,
-        "curve": _curve(finding.slice_probabilities),
-    }
+    return {"value": format_probability(finding.probability), "label": label_parts(finding)}
 
 
 def _structure(finding: Structure) -> dict[str, Any]:
@@ -179,15 +177,3 @@ _FIELDS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     Change: _change,
     Sentence: _sentence,
 }
-
-
-def _curve(probabilities: tuple[float, ...]) -> str:
-    if not probabilities:
-        return ""
-    # A single slice is drawn as a level line.
-    values = probabilities if len(probabilities) > 1 else probabilities * 2
-    step = _CURVE_WIDTH / (len(values) - 1)
-    return " ".join(
-        f"{number * step:.1f},{1 + (1 - value) * (_CURVE_HEIGHT - 2):.1f}"
-        for number, value in enumerate(values)
-    )

@@ -14,6 +14,8 @@ _DIGITS: Final = 4
 _SMALLEST, _LARGEST = 1e-3, 1e9
 """Outside this range numbers are written with a power of ten."""
 
+_LEAST_PROBABILITY: Final = 0.01
+
 _SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _DISPLAY_UNITS: Final = {
@@ -55,6 +57,15 @@ def format_number(value: float, *, digits: int = _DIGITS) -> str:
     return sign + text.replace(",", NARROW_SPACE)
 
 
+def format_probability(value: float) -> str:
+    """Return a probability with two decimals; one that is not quite 0 or 1 is not written as if it were."""
+    if 0.0 < value < _LEAST_PROBABILITY:
+        return f"<{_LEAST_PROBABILITY}"
+    if 1.0 - _LEAST_PROBABILITY < value < 1.0:
+        return f">{1.0 - _LEAST_PROBABILITY}"
+    return f"{value:.2f}"
+
+
 def _without_zeros(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -78,8 +89,13 @@ def format_interval(uncertainty: Uncertainty, ucum: str) -> str:
     bounds = f"{format_number(uncertainty.low)} to {format_number(uncertainty.high)}"
     if unit:
         bounds += NARROW_SPACE + unit
+    return f"{bounds} ({interval_kind(uncertainty)})"
+
+
+def interval_kind(uncertainty: Uncertainty) -> str:
+    """Return what an interval is, such as ``"95 % interval, views"``."""
     kind = f"{100 * uncertainty.level:.3g}{NARROW_SPACE}% interval" if uncertainty.level else "spread"
-    return f"{bounds} ({kind}, {uncertainty.method})"
+    return f"{kind}, {uncertainty.method}"
 
 
 def format_sizes(values: Iterable[float], unit: str) -> str:

@@ -9,17 +9,18 @@ from typing import Final
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
-from medpipe.core.findings import QualityFlag
+from medpipe.core.findings import Label, QualityFlag
 from medpipe.core.settings import nearest
 from medpipe.core.source import GeometryNote
 from medpipe.io.atomic import write_text
 from medpipe.io.study_folder import FINDINGS, REPORT, ImageSource, ImageSummary, StudyFolder
 from medpipe.reports.cards import model_cards
 from medpipe.reports.finding_rows import group_findings
+from medpipe.reports.label_rows import BAR_WIDTH, CURVE_HEIGHT, CURVE_WIDTH, labels_above
 from medpipe.reports.numbers import NARROW_SPACE, format_number, format_sizes
 from medpipe.reports.page import render_page
 from medpipe.reports.sides import side_rows
-from medpipe.reports.texts import FIGURE_FAMILIES, OVERLAY_FAMILIES, figure_family, panel_text
+from medpipe.reports.texts import FIGURE_FAMILIES, LABEL_FAMILIES, OVERLAY_FAMILIES, figure_family, panel_text
 
 _FIGURE_ORDER: Final = (*FIGURE_FAMILIES, "figures")
 _SHOWN_INSTANCES: Final = 1000
@@ -95,6 +96,8 @@ def _write_html(study: StudyFolder) -> Path:
     record = study.findings
     images = tuple(_image_panel(role, image) for role, image in sorted(study.source.images.items()))
     pictures = _pictures(study)
+    labels = [finding for finding in record.findings if isinstance(finding, Label)]
+    label_families = LABEL_FAMILIES if labels else ()
     context = {
         "study": record.study,
         "flags": _flag_cards(record.flags, images),
@@ -102,7 +105,13 @@ def _write_html(study: StudyFolder) -> Path:
         "groups": group_findings(record.findings),
         "sides": side_rows(record.findings),
         "overlays": [picture for picture in pictures if picture.family in OVERLAY_FAMILIES],
-        "pictures": [picture for picture in pictures if picture.family not in OVERLAY_FAMILIES],
+        "labels": labels,
+        "labels_above": labels_above(labels),
+        "label_pictures": [picture for picture in pictures if picture.family in label_families],
+        "label_sizes": (BAR_WIDTH, CURVE_WIDTH, CURVE_HEIGHT),
+        "pictures": [
+            picture for picture in pictures if picture.family not in (*OVERLAY_FAMILIES, *label_families)
+        ],
         "cards": model_cards(study.cards),
         "provenance": study.provenance,
         "schema_version": record.schema_version,

@@ -11,7 +11,17 @@ _TEXTS: Final = Path(__file__).parent / "texts.yaml"
 OVERLAY_FAMILIES: Final = ("overlay", "slices")
 """Kinds of figures that show what a model outlined; they stand beside its numbers."""
 
-FIGURE_FAMILIES: Final = (*OVERLAY_FAMILIES, "mosaic", "contact_sheet", "radiograph", "histogram")
+LABEL_FAMILIES: Final = ("slice_curve", "key_slices")
+"""Kinds of figures that show what speaks for a label; they stand below the table of labels."""
+
+FIGURE_FAMILIES: Final = (
+    *OVERLAY_FAMILIES,
+    *LABEL_FAMILIES,
+    "mosaic",
+    "contact_sheet",
+    "radiograph",
+    "histogram",
+)
 """Kinds of figures in the order of the report: the image itself comes before numbers drawn from it."""
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from medpipe.io.study_folder import REPORT, StudyFolder
 from medpipe.reports.cohort import CohortPage, CohortRow, KeyValue, write_cohort
+from medpipe.reports.label_strips import LabelValue
 from medpipe.reports.study import render_study
 from medpipe.runs.folder.run_folder import RunFolder, RunListing
 from medpipe.runs.folder.state import UnitState
@@ -66,6 +67,7 @@ def _row(folder: RunFolder, state: UnitState) -> CohortRow:
         form=state.form,
         num_images=state.num_images,
         values=tuple(KeyValue(item.name, item.value, item.unit) for item in state.values),
+        labels=tuple(LabelValue(item.name, item.probability, item.threshold) for item in state.labels),
         report=str(report.relative_to(folder.path)) if report.is_file() else "",
         label=state.label,
     )

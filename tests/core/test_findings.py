@@ -141,6 +141,13 @@ def test_label_is_positive_from_its_threshold_on(probability: float, is_positive
     assert label.is_positive is is_positive
 
 
+@pytest.mark.parametrize(("curve", "index"), [((), None), ((0.3,), 0), ((0.1, 0.9, 0.2, 0.9), 1)])
+def test_key_slice_is_the_first_of_the_highest(curve: tuple[float, ...], index: int | None) -> None:
+    label = Label(id="a", probability=0.9, threshold=0.5, slice_probabilities=curve, **COMMON)
+    assert label.key_slice == index
+    assert "key_slice" not in label.model_dump_json()
+
+
 def test_flag_is_coded_and_named_after_maker_source_and_code() -> None:
     made = flag(Code.W_TILT, "tilted", found="15 degrees", source="image", made_by=MAKER)
     assert made.id == "test/image/w_tilt"

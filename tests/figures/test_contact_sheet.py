@@ -63,3 +63,12 @@ def test_many_slices_are_thinned_out() -> None:
 def test_positions_must_belong_to_the_slices() -> None:
     with pytest.raises(ShapeError, match=r"\(2, 8, 8\) and \(3, 3\)"):
         draw_contact_sheet(np.zeros((2, 8, 8)), AXIAL_LPS, positions(0, 1, 2), modality="CT")
+
+
+def test_coronal_stacks_are_drawn_from_the_front() -> None:
+    coronal = np.array([[-1.0, 0.0], [0.0, 0.0], [0.0, -1.0]])
+    stack = np.array([[0.0, depth, 0.0] for depth in (0, 4, 8, 15)])
+    figure = draw_contact_sheet(np.zeros((4, 8, 9)), coronal, stack, modality="MR")
+    assert "coronal" in figure.alt
+    assert "Seen from the front" in figure.caption
+    assert "gaps run from 4.0 to 7.0 mm" in figure.caption

@@ -49,3 +49,29 @@ def test_label_of_a_low_tile_leaves_its_left_mark_free() -> None:
     assert bare[:, 74:end].any()
     np.testing.assert_array_equal(labelled[:, :end], bare[:, :end])
     assert (labelled[:, end:] != bare[:, end:]).any()
+
+
+def test_titles_take_room_above_each_row() -> None:
+    plain = Layout(columns=2, rows=2, count=4, tile_width=100, tile_height=80)
+    titled = Layout(columns=2, rows=2, count=4, tile_width=100, tile_height=80, title_height=30)
+    # A gap of 3 pixels between tiles.
+    assert [plain.corner(number) for number in range(4)] == [(0, 0), (103, 0), (0, 83), (103, 83)]
+    assert [titled.corner(number) for number in range(4)] == [(0, 30), (103, 30), (0, 143), (103, 143)]
+    assert (plain.size, titled.size) == ((203, 163), (203, 223))
+
+
+def test_titles_are_written_above_their_tile() -> None:
+    layout = Layout(columns=1, rows=1, count=1, tile_width=560, tile_height=80, title_height=46)
+    sheets = [
+        draw_sheet(
+            layout,
+            [Tile(np.full((8, 8), 90, dtype=np.uint8), "", title=title)],
+            marks=("", "", "", ""),
+            extent_mm=None,
+            footer="",
+        )
+        for title in ((), ("Bleed", "slice 3"))
+    ]
+    before, after = (np.asarray(sheet) for sheet in sheets)
+    changed = np.flatnonzero((before != after).any(axis=(1, 2)))
+    assert 0 < changed.min() <= changed.max() < 46

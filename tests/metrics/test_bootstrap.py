@@ -7,7 +7,12 @@ import pytest
 from scipy import stats
 
 from medpipe.core.errors import ShapeError
-from medpipe.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_interval
+from medpipe.metrics.bootstrap import (
+    Interval,
+    bootstrap_counted,
+    bootstrap_difference,
+    bootstrap_interval,
+)
 
 
 def sample(num_cases: int = 40, seed: int = 0) -> np.ndarray:
@@ -89,3 +94,67 @@ class TestDifference:
 def test_missing_or_unknown_values_are_refused(values: list[float], found: str) -> None:
     with pytest.raises(ShapeError, match=found):
         bootstrap_interval(values, statistic=np.mean, seed=0)
+
+
+class TestPatients:
+    def test_all_cases_of_a_patient_come_along(self) -> None:
+        # Patients a (0, 1) and b (4): means of draws are 1/2, 5/3 and 4, of probability 1/4, 1/2 and 1/4.
+        interval = bootstrap_interval(
+            [0.0, 4.0, 1.0], statistic=np.mean, seed=0, patients=["a", "b", "a"], level=0.6
+        )
+        assert (interval.low, interval.high) == (0.5, 4.0)
+
+    def test_one_case_a_patient_is_no_grouping(self) -> None:
+        patients = [f"p-{(7 * number) % 40}" for number in range(40)]
+        plain = bootstrap_interval(sample(), statistic=np.mean, seed=1)
+        assert bootstrap_interval(sample(), statistic=np.mean, seed=1, patients=patients) == plain
+
+    def test_pairs_are_drawn_by_patient_too(self) -> None:
+        first, second = sample(seed=1), sample(seed=2)
+        twice = bootstrap_difference(
+            np.repeat(first, 2),
+            np.repeat(second, 2),
+            statistic=np.mean,
+            seed=3,
+            patients=np.repeat(range(40), 2),
+        )
+        plain = bootstrap_difference(first, second, statistic=np.mean, seed=3)
+        assert (twice.low, twice.high) == pytest.approx((plain.low, plain.high))
+
+    def test_other_numbers_of_patients_are_refused(self) -> None:
+        with pytest.raises(ShapeError, match=r"shape \(1,\), 2 cases"):
+            bootstrap_interval([0.1, 0.2], statistic=np.mean, seed=0, patients=["a"])
+
+
+class TestCounted:
+    @pytest.mark.parametrize("patients", [None, [number // 3 for number in range(40)]])
+    def test_draws_the_cases_that_rows_are_drawn_by(self, patients: list[int] | None) -> None:
+        values = sample()
+        counted = bootstrap_counted(
+            40,
+            statistic=lambda counts: counts @ values / counts.sum(axis=1),
+            seed=5,
+            patients=patients,
+        ).interval
+        drawn = bootstrap_interval(values, statistic=np.mean, seed=5, patients=patients)
+        assert (counted.low, counted.high) == pytest.approx((drawn.low, drawn.high))
+
+    def test_work_in_blocks_draws_the_same(self) -> None:
+        # 30,000 cases are worked on 66 resamples at a time.
+        values = sample(30_000)
+        counted = bootstrap_counted(
+            len(values),
+            statistic=lambda counts: counts @ values / counts.sum(axis=1),
+            seed=5,
+            num_resamples=100,
+        ).interval
+        draws = np.random.default_rng(5).integers(len(values), size=(100, len(values)))
+        means = np.sort(values[draws].mean(axis=1))
+        # Of 100 sorted means, 2.5 % lie within the third and 97.5 % within the 98th.
+        assert (counted.low, counted.high) == pytest.approx((means[2], means[97]))
+
+    def test_several_numbers_have_an_interval_each(self) -> None:
+        band = bootstrap_counted(2, statistic=lambda counts: counts * [1.0, 10.0], seed=0, level=0.6)
+        # Each case is drawn 0, 1 or 2 times, with 1/4, 1/2 and 1/4.
+        assert band.low.tolist() == [0.0, 0.0]
+        assert band.high.tolist() == [2.0, 20.0]

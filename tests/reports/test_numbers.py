@@ -10,6 +10,7 @@ from medpipe.reports.numbers import (
     format_count,
     format_interval,
     format_number,
+    format_probability,
     format_quantity,
     format_sizes,
 )
@@ -64,6 +65,22 @@ def test_quantities_and_intervals() -> None:
     assert format_quantity(0.25, "1") == "0.25"
     spread = Uncertainty(low=1, high=2, level=0, method="views")
     assert format_interval(spread, "mm") == "1 to 2\u202fmm (spread, views)"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0.00"),
+        (0.004, "<0.01"),
+        (0.01, "0.01"),
+        (0.876, "0.88"),
+        (0.99, "0.99"),
+        (0.996, ">0.99"),
+        (1.0, "1.00"),
+    ],
+)
+def test_probabilities_are_not_rounded_to_certainty(value: float, shown: str) -> None:
+    assert format_probability(value) == shown
 
 
 def test_sizes_and_counts() -> None:

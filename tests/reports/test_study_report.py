@@ -96,8 +96,9 @@ def test_every_kind_is_shown_with_units(build_study: StudyBuilder, read_page: Pa
     for text in (
         "1 886 mL".replace(" ", "\u202f"),
         "1\u202f800 to 1\u202f950\u202fmL (95\u202f% interval, views)",
-        "0.871",
-        "positive, threshold 0.5",
+        "0.87",
+        "▲ above threshold",
+        "slice 2 of 3 (1.00)",
         "12.5\u202fmL",
         "mask organs, label 3",
         "4 × 5 × 6\u202fmm",
@@ -111,7 +112,7 @@ def test_every_kind_is_shown_with_units(build_study: StudyBuilder, read_page: Pa
         "measure 2",
     ):
         assert text in page.text, text
-    assert [tag["points"] for tag in page.all("polyline")] == ["0.0,21.0 60.0,1.0 120.0,11.0"]
+    assert [tag["points"] for tag in page.all("polyline")] == ["0.0,25.0 60.0,1.0 120.0,13.0"]
 
 
 def test_notice_status_and_study_id_come_first(build_study: StudyBuilder, read_page: PageReader) -> None:

@@ -53,7 +53,7 @@ class StateBook:
 
     def end(self, unit: Unit, attempt: int, device: str, outcome: Outcome) -> None:
         """Note how a unit ended and give its lease back."""
-        fields = ("state", "reasons", "stage", "modality", "form", "num_images", "values")
+        fields = ("state", "reasons", "stage", "modality", "form", "num_images", "values", "labels")
         changes = {name: getattr(outcome, name) for name in fields}
         changes["seconds"] = round(outcome.seconds, 3)
         state = self._state(unit, attempt, device).model_copy(update=changes)

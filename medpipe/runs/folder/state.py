@@ -49,6 +49,16 @@ class Quantity(BaseModel):
     unit: str
 
 
+class LabelState(BaseModel):
+    """A label that the cohort page counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    probability: float
+    threshold: float
+
+
 class UnitState(BaseModel):
     """Content of ``state/<id>.json``; clock times, host and attempts live here and nowhere else.
 
@@ -69,6 +79,7 @@ class UnitState(BaseModel):
         form: ``"volume"``, ``"slices"`` or ``"planar"``, of its first image.
         num_images: Images in its roles.
         values: Measured values for the cohort page.
+        labels: Labels for the cohort page, no name twice.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +100,7 @@ class UnitState(BaseModel):
     form: str = ""
     num_images: int = 0
     values: tuple[Quantity, ...] = Field(default=())
+    labels: tuple[LabelState, ...] = ()
 
 
 class StateStore:

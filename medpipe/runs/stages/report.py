@@ -33,7 +33,7 @@ class Report(Stage):
     """Draws mosaics with outlines of the masks, then writes documents from the study folder."""
 
     name: ClassVar[str] = "report"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     resource: ClassVar[Resource] = Resource.CPU
     takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME, Good.SLICES, Good.PLANAR})
     gives: ClassVar[frozenset[Good]] = frozenset({Good.FIGURES})

@@ -1,17 +1,21 @@
 """How a unit ended: its final state, from the case it became or the error it met."""
 
 import errno
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from medpipe.core.case import Case
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, MedpipeError, RefusedError, StageError
-from medpipe.core.findings import Measurement, QualityFlag
-from medpipe.runs.folder.state import Quantity, Reason, State
+from medpipe.core.findings import Finding, Label, Measurement, QualityFlag
+from medpipe.runs.folder.state import LabelState, Quantity, Reason, State
 
 _MAX_COHORT_VALUES: Final = 8
 """Measurements a unit hands to the cohort page; its own page shows all."""
+
+_MAX_COHORT_LABELS: Final = 16
+"""Likewise labels."""
 
 _FORMS: Final = {"Volume": "volume", "SliceStack": "slices", "Planar": "planar"}
 """By name: this module is read by processes that do without torch."""
@@ -34,6 +38,7 @@ class Outcome:
         form: ``"volume"``, ``"slices"`` or ``"planar"``, of its first image.
         num_images: Images in its roles.
         values: Measured values for the cohort page.
+        labels: Labels for the cohort page, no name twice.
     """
 
     state: State
@@ -45,6 +50,7 @@ class Outcome:
     form: str = ""
     num_images: int = 0
     values: tuple[Quantity, ...] = ()
+    labels: tuple[LabelState, ...] = ()
 
 
 def finished(case: Case) -> Outcome:
@@ -62,6 +68,21 @@ def finished(case: Case) -> Outcome:
         form=_FORMS.get(type(first).__name__, ""),
         num_images=len(case.images),
         values=tuple(values[:_MAX_COHORT_VALUES]),
+        labels=_labels(case.findings),
+    )
+
+
+def _labels(findings: Iterable[Finding]) -> tuple[LabelState, ...]:
+    """Return the labels by name; of several images the one that is highest above its threshold."""
+    highest: dict[str, Label] = {}
+    for item in findings:
+        if isinstance(item, Label):
+            known = highest.setdefault(item.code.meaning, item)
+            if item.probability - item.threshold > known.probability - known.threshold:
+                highest[item.code.meaning] = item
+    return tuple(
+        LabelState(name=name, probability=item.probability, threshold=item.threshold)
+        for name, item in list(highest.items())[:_MAX_COHORT_LABELS]
     )
 
 
