@@ -75,7 +75,7 @@ def train_segment(
 ) -> None:
     """Train a segmentation network, evaluate it on cases kept aside, and package it."""
     from medpipe.runs.workers.device import choose_devices
-    from medpipe.training.segmentation.packaging import PackageFacts
+    from medpipe.training.card import PackageFacts
     from medpipe.training.segmentation.recipe import read_recipe
     from medpipe.training.segmentation.workflow import Fold, figure_rows, read_cases, train_segmentation
     from medpipe.training.trainer import FitOptions

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import lightning
 import yaml
@@ -100,7 +100,7 @@ def train_network(
 
     Args:
         module: What is trained; its network is ``module.network``.
-        data: Its data; the sampler of its training loader has ``set_epoch``.
+        data: Its data; the sampler, or batch sampler, of its training loader has ``set_epoch``.
         course: How long.
         folder: Gets checkpoints, logs and learning curves; see :func:`start_folder`.
         options: How to work.
@@ -211,7 +211,9 @@ class _Watch(Callback):
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         # Lightning's own count is one too high after a resume; steps are not.
         epoch = trainer.global_step // self._course.steps_per_epoch
-        trainer.train_dataloader.sampler.set_epoch(epoch)  # type: ignore[union-attr]  # set by the data module
+        loader: Any = trainer.train_dataloader
+        drawn = loader.batch_sampler if hasattr(loader.batch_sampler, "set_epoch") else loader.sampler
+        drawn.set_epoch(epoch)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *unused: object) -> None:
         if self._progress is not None:

@@ -27,11 +27,12 @@ from medpipe.inference.tiling import Tiling
 from medpipe.io.atomic import write_text
 from medpipe.models.registry import build_network
 from medpipe.tasks.segmentation import SegmentationTask
+from medpipe.training.card import PackageFacts
 from medpipe.training.checkpoints import network_state
 from medpipe.training.segmentation.cross_validation import SCORES, pooled_evidence
 from medpipe.training.segmentation.data_module import case_reader
 from medpipe.training.segmentation.fit import fit, network_arguments
-from medpipe.training.segmentation.packaging import Evidence, PackageFacts, package_training
+from medpipe.training.segmentation.packaging import Evidence, package_training
 from medpipe.training.segmentation.recipe import TrainingRecipe
 from medpipe.training.segmentation.score_values import fit_scores, score_values
 from medpipe.training.trainer import FitOptions, FitResult

@@ -9,7 +9,7 @@ import yaml
 
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.decathlon import read_decathlon
-from medpipe.training.segmentation.packaging import PackageFacts
+from medpipe.training.card import PackageFacts
 from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
 from medpipe.training.segmentation.workflow import TrainingResult, train_segmentation
 

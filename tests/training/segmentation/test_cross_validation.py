@@ -8,7 +8,7 @@ import pytest
 
 from medpipe.core.errors import NoInputError, SettingsError
 from medpipe.inference.evaluation import read_scores
-from medpipe.training.segmentation.packaging import PackageFacts
+from medpipe.training.card import PackageFacts
 from medpipe.training.segmentation.recipe import TrainingRecipe
 from medpipe.training.segmentation.workflow import Fold, read_cases, train_segmentation
 

@@ -18,10 +18,10 @@ from medpipe.models.registry import build_network
 from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
 from medpipe.runs.options import RunOptions
 from medpipe.runs.single import run_stage
+from medpipe.training.card import PackageFacts
 from medpipe.training.loss_weights import LossWeights
 from medpipe.training.segmentation.fit import network_arguments
 from medpipe.training.segmentation.module import SegmentationModule
-from medpipe.training.segmentation.packaging import PackageFacts
 from medpipe.training.segmentation.patches import PatchBatch
 from medpipe.training.segmentation.recipe import TrainingRecipe
 from medpipe.training.segmentation.score_values import fit_scores, score_values

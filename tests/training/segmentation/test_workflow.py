@@ -22,7 +22,7 @@ from medpipe.runs.single import load, run_stage
 from medpipe.runs.stage import StageContext
 from medpipe.runs.stages.segment import Segment, SegmentParams
 from medpipe.runs.unit import Unit
-from medpipe.training.segmentation.packaging import PackageFacts
+from medpipe.training.card import PackageFacts
 from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
 from medpipe.training.segmentation.workflow import Fold, TrainingResult, read_cases, train_segmentation
 
