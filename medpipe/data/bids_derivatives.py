@@ -8,7 +8,8 @@ from typing import Final
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
-from medpipe.data.cases import CaseSet, SegmentationCase, listed
+from medpipe.data.cases import CaseSet, SegmentationCase
+from medpipe.data.members import listed
 from medpipe.data.paths import file_inside
 from medpipe.data.rows import read_rows
 from medpipe.io.bids import image_stem

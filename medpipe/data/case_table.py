@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from medpipe.data.cases import SINGLE_CHANNEL, CaseSet, Fact, SegmentationCase
+from medpipe.data.cases import SINGLE_CHANNEL, CaseSet, SegmentationCase
+from medpipe.data.members import Fact
 from medpipe.data.paths import file_inside
 from medpipe.data.rows import Row, read_rows
 

@@ -1,22 +1,16 @@
 """Cases to learn from: images by channel, a mask, and whose they are."""
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from medpipe.core.codes import Code
-from medpipe.core.errors import NoInputError, SettingsError
+from medpipe.core.errors import SettingsError
+from medpipe.data.members import Fact, check_id, check_owners, chosen, in_order
 
 SINGLE_CHANNEL: Final = "image"
 """Name of the channel of data sets that have one only, so that they share recipes."""
-
-Fact = str | float
-
-_ID: Final = re.compile(r"[^\W_][\w.+-]{0,99}")
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -38,13 +32,7 @@ class SegmentationCase:
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _ID.fullmatch(self.id):
-            raise SettingsError(
-                Code.E_DATASET,
-                "A case id cannot name a file",
-                found=repr(self.id[:100]),
-                fix="Use up to 100 letters, digits and _ . + -, the first a letter or digit.",
-            )
+        check_id(self.id)
         if not self.images:
             raise SettingsError(Code.E_DATASET, f"Case {self.id} has no image")
 
@@ -52,6 +40,11 @@ class SegmentationCase:
     def owner(self) -> str:
         """The patient, or the case itself where the patient is unknown."""
         return self.patient or self.id
+
+    @property
+    def strata(self) -> Mapping[str, Fact]:
+        """What splits may spread evenly: the facts."""
+        return self.facts
 
 
 @dataclass(frozen=True)
@@ -75,17 +68,9 @@ class CaseSet:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        if not self.cases:
-            raise NoInputError(
-                Code.E_NO_INPUT,
-                f"The data set {self.name} is empty",
-                found="no case",
-                fix="Check the path: a data set needs at least one image with its mask.",
-            )
-        object.__setattr__(self, "cases", tuple(sorted(self.cases, key=lambda case: case.id)))
-        self._check_ids()
+        object.__setattr__(self, "cases", in_order(self.name, self.cases))
         self._check_channels()
-        self._check_shared_images()
+        check_owners((path, path.name, case) for case in self.cases for path in case.images.values())
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -98,25 +83,7 @@ class CaseSet:
         Raises:
             SettingsError: An id is not in the data set (``E_DATASET``).
         """
-        known = {case.id: case for case in self.cases}
-        for case_id in sorted(ids):
-            if case_id not in known:
-                raise SettingsError(
-                    Code.E_DATASET,
-                    f"The data set {self.name} has no case {case_id!r}",
-                    fix=f"Its ids are {listed(known)}.",
-                )
-        return tuple(known[case_id] for case_id in sorted(set(ids)))
-
-    def _check_ids(self) -> None:
-        twice = [case_id for case_id, count in Counter(case.id for case in self.cases).items() if count > 1]
-        if twice:
-            raise SettingsError(
-                Code.E_DATASET,
-                f"Case ids must differ in the data set {self.name}",
-                found=f"{listed(twice)} more than once",
-                fix="Rename or remove the copies.",
-            )
+        return chosen(self.name, self.cases, ids)
 
     def _check_channels(self) -> None:
         for case in self.cases:
@@ -127,24 +94,3 @@ class CaseSet:
                     found=f"{', '.join(sorted(case.images))}, expected {', '.join(sorted(self.channels))}",
                     fix="Give every case the same channels.",
                 )
-
-    def _check_shared_images(self) -> None:
-        """Refuse one image under two owners: a split would put it on both sides."""
-        first: dict[Path, SegmentationCase] = {}
-        for case in self.cases:
-            for path in case.images.values():
-                other = first.setdefault(path, case)
-                if other.owner != case.owner:
-                    raise SettingsError(
-                        Code.E_DATASET,
-                        f"Cases {other.id} and {case.id} share an image but no patient",
-                        found=path.name,
-                        fix="Give both the same patient id, or remove one of them.",
-                    )
-
-
-def listed(names: Iterable[object]) -> str:
-    """Return the first names and how many more there are."""
-    words = [str(name) for name in names]
-    more = len(words) - _SHOWN
-    return ", ".join(words[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

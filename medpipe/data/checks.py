@@ -10,7 +10,7 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.core.grid import Grid
 from medpipe.core.labels import BACKGROUND, MAX_LABEL
-from medpipe.data.cases import listed
+from medpipe.data.members import listed
 
 MAX_OFFSET_VOXELS: Final = 0.05
 """Largest distance between the same voxel of two grids, in parts of the smallest spacing.

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
-from medpipe.data.cases import SINGLE_CHANNEL, CaseSet, SegmentationCase, listed
+from medpipe.data.cases import SINGLE_CHANNEL, CaseSet, SegmentationCase
+from medpipe.data.members import listed
 from medpipe.data.paths import file_inside
 from medpipe.io.bids import image_stem
 

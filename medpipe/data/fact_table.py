@@ -6,7 +6,8 @@ from typing import Final
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
-from medpipe.data.cases import CaseSet, listed
+from medpipe.data.cases import CaseSet
+from medpipe.data.members import listed
 from medpipe.data.rows import read_rows
 
 _ID: Final = "id"

@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -62,6 +62,25 @@ class Row:
             )
         return value
 
+    def label(self, column: str) -> float:
+        """Return a cell as a label: 1 for yes, 0 for no, or the probability of yes.
+
+        Raises:
+            SettingsError: It is no number from 0 to 1 (``E_DATASET``).
+        """
+        try:
+            value = float(self.cells[column])
+        except ValueError:
+            value = math.nan
+        if not 0 <= value <= 1:
+            raise SettingsError(
+                Code.E_DATASET,
+                f"{self.place}: the column {column!r} takes 1 (yes), 0 (no) or a probability",
+                found=repr(self.cells[column][:100]),
+                fix="Leave the cell empty where the answer is unknown; decimals follow a point.",
+            )
+        return value
+
 
 def read_rows(path: Path, *, needs: Iterable[str]) -> tuple[Row, ...]:
     """Read a table of text: UTF-8, separated by commas, semicolons or tabs, the first line names columns.
@@ -74,12 +93,30 @@ def read_rows(path: Path, *, needs: Iterable[str]) -> tuple[Row, ...]:
         SettingsError: It cannot be read, a column is missing (with the nearest name) or stands twice, a row
             has more or fewer cells than columns, or a cell holds a formula (``E_DATASET``).
     """
+    return tuple(iterate_rows(path, needs=needs))
+
+
+def iterate_rows(path: Path, *, needs: Iterable[str]) -> Iterator[Row]:
+    """Yield the rows of a table that is too long to be held; see :func:`read_rows`."""
+    lines = _lines(path)
+    _, columns = next(lines, (0, []))
+    if not columns:
+        raise SettingsError(Code.E_DATASET, f"The table {path.name} is empty", fix="Name its columns first.")
+    _check_columns(path.name, columns, needs)
+    for line, cells in lines:
+        yield _row(f"{path.name}, line {line}", columns, cells)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of each line that is not empty."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             delimiter = max(_DELIMITERS, key=stream.readline().count)
             stream.seek(0)
             reader = csv.reader(stream, delimiter=delimiter, strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
+            for cells in reader:
+                if any(cells):
+                    yield reader.line_num, [cell.strip() for cell in cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SettingsError(
@@ -88,11 +125,6 @@ def read_rows(path: Path, *, needs: Iterable[str]) -> tuple[Row, ...]:
             found=reason or type(error).__name__,
             fix="Save it as CSV in UTF-8.",
         ) from error
-    if not lines:
-        raise SettingsError(Code.E_DATASET, f"The table {path.name} is empty", fix="Name its columns first.")
-    _, columns = lines[0]
-    _check_columns(path.name, columns, needs)
-    return tuple(_row(f"{path.name}, line {line}", columns, cells) for line, cells in lines[1:])
 
 
 def _check_columns(table: str, columns: list[str], needs: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.core.settings import nearest
-from medpipe.data.cases import CaseSet, Fact, SegmentationCase, listed
+from medpipe.data.members import Fact, Member, MemberSet, listed
 from medpipe.io.atomic import write_text
 
 
@@ -76,7 +76,7 @@ class _Unit:
 
 
 def split_cases(
-    case_set: CaseSet, *, validation: float, test: float = 0.0, seed: int, stratify_by: str = ""
+    case_set: MemberSet, *, validation: float, test: float = 0.0, seed: int, stratify_by: str = ""
 ) -> SplitFile:
     """Part a data set by patient, or by case where no patient is known.
 
@@ -88,7 +88,7 @@ def split_cases(
         validation: Share of the patients, in [0, 1); above 0 it is at least one.
         test: Likewise.
         seed: Chooses the patients.
-        stratify_by: A column of the facts, text or numbers, whose values are spread over the parts evenly.
+        stratify_by: A fact, or a label of studies, whose values are spread over the parts evenly.
 
     Raises:
         SettingsError: A share is not valid, the training set would be empty, some cases alone lack a
@@ -118,7 +118,7 @@ def split_cases(
     return _file_of(case_set, (split,), seed, stratify_by)
 
 
-def k_folds(case_set: CaseSet, *, num_folds: int, seed: int, stratify_by: str = "") -> SplitFile:
+def k_folds(case_set: MemberSet, *, num_folds: int, seed: int, stratify_by: str = "") -> SplitFile:
     """Part a data set for cross-validation: each case is in the validation part of one fold.
 
     Args:
@@ -150,7 +150,7 @@ def write_splits(path: Path, splits: SplitFile) -> None:
     write_text(path, splits.model_dump_json(indent=1) + "\n")
 
 
-def read_splits(path: Path, case_set: CaseSet) -> SplitFile:
+def read_splits(path: Path, case_set: MemberSet) -> SplitFile:
     """Read splits and check them against a data set.
 
     Raises:
@@ -172,7 +172,7 @@ def read_splits(path: Path, case_set: CaseSet) -> SplitFile:
     return splits
 
 
-def check_split(split: Split, case_set: CaseSet) -> None:
+def check_split(split: Split, case_set: MemberSet) -> None:
     """Refuse a split that leaks or does not fit its data set; see :func:`read_splits`.
 
     Raises:
@@ -191,7 +191,7 @@ def check_split(split: Split, case_set: CaseSet) -> None:
     _check_leaks(split, cases)
 
 
-def _check_leaks(split: Split, cases: Mapping[str, SegmentationCase]) -> None:
+def _check_leaks(split: Split, cases: Mapping[str, Member]) -> None:
     seen: dict[str, tuple[str, str]] = {}
     for part, ids in split.parts().items():
         for case_id in ids:
@@ -206,12 +206,12 @@ def _check_leaks(split: Split, cases: Mapping[str, SegmentationCase]) -> None:
                 )
 
 
-def _units(case_set: CaseSet, seed: int, stratify_by: str) -> list[_Unit]:
+def _units(case_set: MemberSet, seed: int, stratify_by: str) -> list[_Unit]:
     """Return what stays together, ordered by stratum, then by a hash of its name and the seed."""
     _check_patients(case_set)
     if stratify_by:
         _check_column(case_set, stratify_by)
-    groups: dict[str, list[SegmentationCase]] = {}
+    groups: dict[str, list[Member]] = {}
     for case in case_set.cases:
         groups.setdefault(case.owner, []).append(case)
     units = [
@@ -225,9 +225,9 @@ def _units(case_set: CaseSet, seed: int, stratify_by: str) -> list[_Unit]:
     return sorted(units, key=lambda unit: (unit.stratum, unit.order))
 
 
-def _stratum(cases: Iterable[SegmentationCase], column: str) -> tuple[Fact, ...]:
+def _stratum(cases: Iterable[Member], column: str) -> tuple[Fact, ...]:
     """Return the values of a patient's cases, each once: who has both of two values is of a third kind."""
-    return tuple(sorted({case.facts[column] for case in cases if column in case.facts}))
+    return tuple(sorted({case.strata[column] for case in cases if column in case.strata}))
 
 
 def _spread_choice(units: Sequence[_Unit], count: int) -> list[_Unit]:
@@ -245,12 +245,12 @@ def _ids_of(units: Iterable[_Unit]) -> tuple[str, ...]:
     return tuple(sorted(case_id for unit in units for case_id in unit.ids))
 
 
-def _file_of(case_set: CaseSet, splits: tuple[Split, ...], seed: int, stratify_by: str) -> SplitFile:
+def _file_of(case_set: MemberSet, splits: tuple[Split, ...], seed: int, stratify_by: str) -> SplitFile:
     rule = SplitRule.BY_PATIENT if case_set.cases[0].patient else SplitRule.BY_CASE
     return SplitFile(data_set=case_set.name, rule=rule, seed=seed, stratify_by=stratify_by, splits=splits)
 
 
-def _check_patients(case_set: CaseSet) -> None:
+def _check_patients(case_set: MemberSet) -> None:
     unknown = [case.id for case in case_set.cases if not case.patient]
     if 0 < len(unknown) < len(case_set.cases):
         raise _bad_split(
@@ -260,8 +260,8 @@ def _check_patients(case_set: CaseSet) -> None:
         )
 
 
-def _check_column(case_set: CaseSet, column: str) -> None:
-    columns = {name for case in case_set.cases for name in case.facts}
+def _check_column(case_set: MemberSet, column: str) -> None:
+    columns = {name for case in case_set.cases for name in case.strata}
     if column not in columns:
         raise SettingsError(
             Code.E_DATASET,

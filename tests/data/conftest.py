@@ -1,6 +1,6 @@
 """Small data sets of known content."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,11 @@ import torch
 from medpipe.core.source import Source, SourceKind
 from medpipe.core.volume import Volume
 from medpipe.data.cases import CaseSet, SegmentationCase
+from medpipe.data.slice_store import PreparedStudy
+from medpipe.data.studies import StudyCase
+from medpipe.io.dicom.write import SeriesLabels, series_datasets
 from medpipe.io.nifti import write_label_map, write_volume
+from medpipe.simulate.small_ct import small_ct
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[2.0, 0, 0, 10], [0, 3.0, 0, -20], [0, 0, 4.0, 30], [0, 0, 0, 1]])
@@ -74,3 +78,56 @@ def make_case_set() -> Callable[..., CaseSet]:
         )
 
     return make
+
+
+@pytest.fixture
+def write_head() -> Callable[..., list[str]]:
+    """Write a small simulated CT as DICOM, slices named by ``names`` or numbered; return their UIDs."""
+
+    def write(
+        folder: Path,
+        *,
+        seed: str = "a",
+        number: int = 1,
+        num_slices: int = 4,
+        names: Sequence[str] = (),
+        **header: str | float,
+    ) -> list[str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        labels = SeriesLabels(
+            seed=seed, series_description="simulated", patient_id=f"SIM-{seed}", series_number=number
+        )
+        datasets = series_datasets(small_ct(num_slices=num_slices, size=8), labels=labels)
+        # Files are not in the order of their slices.
+        for index in reversed(range(num_slices)):
+            dataset = datasets[index]
+            if names:
+                dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = names[index]
+            for keyword, value in header.items():
+                setattr(dataset, keyword, value)
+            file_name = names[index] if names else f"s{number}-{num_slices - index:03}"
+            dataset.save_as(folder / f"{file_name}.dcm", enforce_file_format=True)
+        return [dataset.SOPInstanceUID for dataset in datasets]
+
+    return write
+
+
+class Ramps:
+    """Prepares studies without files: study sN has N + 2 slices, 5 mm apart, of the values 100 N + slice."""
+
+    def __init__(self) -> None:
+        self.prepared: list[str] = []
+
+    def __call__(self, case: StudyCase) -> PreparedStudy:
+        self.prepared.append(case.id)
+        number = int(case.id.removeprefix("s"))
+        values = np.arange(number + 2, dtype=np.int16) + 100 * number
+        gaps_mm = np.full(number + 2, 5.0, dtype=np.float32)
+        gaps_mm[0] = 0.0
+        slices = np.broadcast_to(values[:, None, None], (number + 2, 3, 4))
+        return PreparedStudy(slices, gaps_mm, tuple(map(str, range(number + 2))))
+
+
+@pytest.fixture
+def ramps() -> Ramps:
+    return Ramps()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from medpipe.core.errors import NoInputError, SettingsError
-from medpipe.data.cases import CaseSet, SegmentationCase, listed
+from medpipe.data.cases import CaseSet, SegmentationCase
+from medpipe.data.members import listed
 
 Make = Callable[..., CaseSet]
 

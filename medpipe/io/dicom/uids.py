@@ -1,12 +1,14 @@
 """DICOM UIDs that follow from a text, so that the same input gives the same UIDs."""
 
 import hashlib
+import re
 import uuid
 from typing import Final
 
 UID_ROOT: Final = "2.25"
 """The root of UIDs that are UUIDs (PS3.5 B.2): nobody has to register it."""
 
+_SAFE: Final = re.compile(r"[0-9.]{1,64}")
 _LOW_BITS: Final = (1 << 126) - 1
 _TOP_BITS: Final = 1 << 127
 
@@ -23,6 +25,14 @@ def derive_uid(*parts: str | int) -> str:
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
     number = int.from_bytes(digest[:16], "big") & _LOW_BITS | _TOP_BITS
     return f"{UID_ROOT}.{_as_version_8(number).int}"
+
+
+def safe_uid(text: str) -> str:
+    """Return an identifier of a header as medpipe reads it: itself, or a UID derived from it.
+
+    A leading zero in a component is common and harmless; anything else could act as a path or markup.
+    """
+    return text if _SAFE.fullmatch(text) else derive_uid("invalid", text)
 
 
 def _as_version_8(number: int) -> uuid.UUID:

@@ -5,9 +5,8 @@ from struct import Struct
 from typing import Final
 
 from medpipe.io.dicom.elements import Elements
-from medpipe.io.dicom.uids import derive_uid
+from medpipe.io.dicom.uids import safe_uid
 
-_SAFE_UID: Final = re.compile(r"[0-9.]{1,64}")
 _VALID_UID: Final = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -85,8 +84,7 @@ class Values:
         if len(text) <= 64 and _VALID_UID.fullmatch(text):
             return text
         self.bad_uids.append(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
-        # A leading zero in a component is common and harmless; anything else could act as a path or markup.
-        return text if _SAFE_UID.fullmatch(text) else derive_uid("invalid", text)
+        return safe_uid(text)
 
 
 def iso_datetime(date: str, time: str) -> str:
