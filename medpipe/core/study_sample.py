@@ -1,6 +1,6 @@
 """Training samples of studies and of single slices.
 
-Letters: S slices, H rows and W columns of a slice, L labels, R scores, K neighbouring slices.
+Letters: S slices, I J axes of a slice, L labels, R scores, K neighbouring slices.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ class StudySample(NamedTuple):
     """A whole study.
 
     Attributes:
-        slices: ``(S, H, W)`` int16 in physical order: Hounsfield units of CT, integers as stored otherwise.
+        slices: ``(S, I, J)`` int16 in physical order: Hounsfield units of CT, integers as stored otherwise.
         gaps_mm: ``(S,)`` float32: distance to the slice before; 0 for the first.
         study_labels: ``(L,)`` float32 in [0, 1]; NaN where unknown.
         slice_labels: ``(S, L)`` float32 in [0, 1]; NaN where unknown.
@@ -32,7 +32,7 @@ class SliceSample(NamedTuple):
     """A slice among its neighbours.
 
     Attributes:
-        image: ``(K, H, W)`` int16, the slice itself in the middle; as ``StudySample.slices``.
+        image: ``(K, I, J)`` int16, the slice itself in the middle; as ``StudySample.slices``.
         labels: ``(L,)`` float32 of the slice itself, in [0, 1]; NaN where unknown.
         case_id: Where it comes from.
         number: Of the slice in its study, from 0.

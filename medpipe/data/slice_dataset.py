@@ -1,6 +1,6 @@
 """Single slices among their neighbours, to train an encoder on; those with a finding at a stated share.
 
-Letters: N slices of all studies, K neighbouring slices, H rows, W columns, L labels.
+Letters: N slices of all studies, K neighbouring slices, I J axes of a slice, L labels.
 """
 
 from collections.abc import Callable, Iterator, Sequence

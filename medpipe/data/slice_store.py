@@ -2,7 +2,7 @@
 
 A store is a folder of two files. ``slices.bin`` holds the slices of all studies, one after another, as int16
 in little-endian order. ``index.jsonl`` holds a line that heads it, and a line a study, in the same order.
-Letters: N slices of all studies, S slices of a study, H rows and W columns of a slice.
+Letters: N slices of all studies, S slices of a study, I J axes of a slice.
 """
 
 import json
@@ -30,8 +30,8 @@ class PreparedStudy(NamedTuple):
     """A study as a store takes it: its geometry is what the network expects.
 
     Attributes:
-        slices: ``(S, H, W)`` int16 in physical order: Hounsfield units of CT, integers as stored otherwise;
-            H and W are those of every study. W runs from one side of the patient to the other.
+        slices: ``(S, I, J)`` int16 in physical order: Hounsfield units of CT, integers as stored otherwise;
+            I and J are those of every study. I runs from one side of the patient to the other.
         gaps_mm: ``(S,)`` float32: distance to the slice before; 0 for the first.
         keys: What names each slice, see :func:`medpipe.data.study_reading.slice_keys`.
     """
@@ -49,7 +49,7 @@ class StoredStudy:
         id: Of the case.
         digest: Of its files and of how they were prepared.
         first: Its first slice among those of all studies.
-        size: ``(S, H, W)``.
+        size: ``(S, I, J)``.
         gaps_mm: See :class:`PreparedStudy`.
         keys: Likewise.
         crc32: Of the bytes of its slices.
@@ -90,7 +90,7 @@ class StoreIndex:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Rows and columns ``(H, W)`` of every slice; None where there is no study."""
+        """Size ``(I, J)`` of every slice; None where there is no study."""
         return self._last.size[1:] if self._last else None
 
     @property
@@ -139,7 +139,7 @@ class SliceStore:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns ``(H, W)`` of every slice."""
+        """Size ``(I, J)`` of every slice."""
         return self._size
 
     @property
@@ -168,7 +168,7 @@ class SliceStore:
         return np.array(self._study(case_id).gaps_mm, dtype=np.float32)
 
     def slices(self, case_id: str) -> npt.NDArray[np.int16]:
-        """Return ``(S, H, W)``: a read-only view of the file, read as it is used."""
+        """Return ``(S, I, J)``: a read-only view of the file, read as it is used."""
         study = self._study(case_id)
         return self._map[study.first : study.end]
 
@@ -202,7 +202,7 @@ def checked_study(case_id: str, prepared: PreparedStudy, size: tuple[int, ...] |
     """
     slices, gaps_mm, keys = prepared
     for fits, rule, found in (
-        (slices.dtype == np.int16 and slices.ndim == 3 and slices.size, "slices are (S, H, W) int16", slices),
+        (slices.dtype == np.int16 and slices.ndim == 3 and slices.size, "slices are (S, I, J) int16", slices),
         (gaps_mm.shape == slices.shape[:1], "there is a gap for each slice", gaps_mm),
         (len(set(keys)) == len(keys) == len(slices), "each slice has a key of its own", np.array(keys)),
         (size in (None, slices.shape[1:]), f"slices have {size} rows and columns, as before", slices),

@@ -1,20 +1,20 @@
 """Whole studies for training: items depend on seed, epoch and number alone; batches are ragged.
 
-Letters: B studies, N slices of all studies of a batch, S slices of a study, H rows, W columns, L labels,
+Letters: B studies, N slices of all studies of a batch, S slices of a study, I J axes of a slice, L labels,
 R scores.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
 from medpipe.core.study_sample import StudySample
-from medpipe.data.slice_store import SliceStore
 from medpipe.data.studies import StudyCase
 from medpipe.data.study_targets import targets_of
 
@@ -33,7 +33,7 @@ class StudyBatch(NamedTuple):
     """Studies of any numbers of slices, one after another.
 
     Attributes:
-        slices: ``(N, H, W)`` int16.
+        slices: ``(N, I, J)`` int16.
         lengths: ``(B,)`` int64, slices of each study; their sum is N.
         gaps_mm: ``(N,)`` float32: distance to the slice before; 0 for the first of each study.
         study_labels: ``(B, L)`` float32; NaN where unknown.
@@ -49,6 +49,22 @@ class StudyBatch(NamedTuple):
     slice_labels: torch.Tensor
     scores: torch.Tensor
     case_ids: tuple[str, ...]
+
+
+class StoredStudies(Protocol):
+    """What holds something of each slice of studies, as :class:`medpipe.data.slice_store.SliceStore` does."""
+
+    def slices(self, case_id: str) -> npt.NDArray[Any]:
+        """Return ``(S, ...)``."""
+
+    def keys(self, case_id: str) -> tuple[str, ...]:
+        """Return what names each slice."""
+
+    def num_slices(self, case_id: str) -> int:
+        """Return the number of slices."""
+
+    def gaps_mm(self, case_id: str) -> npt.NDArray[np.float32]:
+        """Return ``(S,)`` distances to the slice before."""
 
 
 class StudyDataset(Dataset[StudySample]):
@@ -74,7 +90,7 @@ class StudyDataset(Dataset[StudySample]):
 
     def __init__(
         self,
-        store: SliceStore,
+        store: StoredStudies,
         cases: Sequence[StudyCase],
         *,
         labels: Sequence[str],

@@ -1,6 +1,6 @@
 """Reading the slices of a study, and the keys by which its labels name them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from medpipe.core.codes import Code
@@ -17,6 +17,10 @@ from medpipe.io.tree import index_tree
 
 SET_ASIDE: Final = frozenset({Trait.LOCALIZER, Trait.DERIVED, Trait.SECONDARY})
 """Traits that keep a series out where there is another."""
+
+
+SEPARATOR: Final = "|"
+"""Between the names of one slice, or of the slices of one slab; no UID holds it."""
 
 
 class StudySlices(NamedTuple):
@@ -55,11 +59,25 @@ def read_study(case: StudyCase, *, workers: int | None = 1) -> StudySlices:
 
 
 def slice_keys(stack: SliceStack) -> tuple[str, ...]:
-    """Return what names each slice: a SOPInstanceUID of its own, else its number from 0."""
+    """Return what names each slice: a SOPInstanceUID of its own where it has one, and its number from 0."""
+    numbers = tuple(map(str, range(stack.num_slices)))
     uids = tuple(instance.sop_instance_uid for instance in stack.source.instances)
     if all(uids) and len(uids) == len(set(uids)) == stack.num_slices:
-        return uids
-    return tuple(map(str, range(stack.num_slices)))
+        return tuple(map(SEPARATOR.join, zip(uids, numbers, strict=True)))
+    return numbers
+
+
+def joined_keys(keys: Sequence[str], members: Sequence[int]) -> tuple[str, ...]:
+    """Return the keys of slabs: all names of the slices that each is made of.
+
+    Args:
+        keys: Of each slice.
+        members: The slab of each slice; slabs are numbered from 0, and none is empty.
+    """
+    slabs: list[list[str]] = [[] for _ in range(max(members) + 1)]
+    for key, slab in zip(keys, members, strict=True):
+        slabs[slab].append(key)
+    return tuple(map(SEPARATOR.join, slabs))
 
 
 def is_candidate(series: Series) -> bool:

@@ -13,6 +13,7 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.data.faults import raise_first
 from medpipe.data.studies import StudyCase
+from medpipe.data.study_reading import SEPARATOR
 from medpipe.io.dicom.uids import safe_uid
 
 Targets = npt.NDArray[np.float32]
@@ -48,8 +49,8 @@ def targets_of(
         scores: Names of the scores.
 
     Raises:
-        SettingsError: Labels are of slices that do not exist, or stand twice at one slice; names the first
-            and how many cases are at fault (``E_DATASET``).
+        SettingsError: Labels are of slices that do not exist; names the first and how many cases are at fault
+            (``E_DATASET``).
     """
     found, faults = [], {}
     for case in cases:
@@ -66,32 +67,22 @@ def _targets(
     case: StudyCase, keys: Sequence[str], labels: Sequence[str], scores: Sequence[str]
 ) -> StudyTargets:
     slice_labels = np.full((len(keys), len(labels)), np.nan, dtype=np.float32)
-    numbers = {key: number for number, key in enumerate(keys)}
-    named: dict[int, str] = {}
+    numbers = {name: number for number, key in enumerate(keys) for name in key.split(SEPARATOR)}
     for key, answers in case.slice_labels.items():
-        number = _slice_number(case, key, numbers)
-        if number in named:
-            raise SettingsError(
-                Code.E_DATASET,
-                f"Case {case.id}: a slice is labelled twice",
-                found=f"{named[number]!r} and {key!r} are slice {number}",
-                fix="Name each slice once.",
-            )
-        named[number] = key
-        slice_labels[number] = _values(answers, labels)
+        number = _slice_number(case, key, numbers, keys)
+        # What one slice of a slab shows, the slab shows.
+        slice_labels[number] = np.fmax(slice_labels[number], _values(answers, labels))
     return StudyTargets(_values(case.labels, labels), slice_labels, _values(case.scores, scores))
 
 
-def _slice_number(case: StudyCase, key: str, numbers: Mapping[str, int]) -> int:
-    if key.isdecimal() and int(key) < len(numbers):
-        return int(key)
-    number = numbers.get(safe_uid(key))
+def _slice_number(case: StudyCase, key: str, numbers: Mapping[str, int], keys: Sequence[str]) -> int:
+    number = numbers.get(key, numbers.get(safe_uid(key)))
     if number is None:
-        keys = list(numbers)
+        first, last = (keys[place].split(SEPARATOR)[0] for place in (0, -1))
         raise SettingsError(
             Code.E_DATASET,
             f"Case {case.id}: labels for slices that do not exist",
-            found=f"slice {key!r} among {len(numbers)} slices from {keys[0]!r} to {keys[-1]!r}",
+            found=f"slice {key!r} among {len(keys)} slices from {first!r} to {last!r}",
             fix="Name slices by SOPInstanceUID, or by number from 0 in physical order.",
         )
     return number

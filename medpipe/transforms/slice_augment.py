@@ -1,6 +1,6 @@
 """Augmentation of slices: seeded changes to a study's order, slices, places in the plane and values.
 
-Letters: S slices, H rows, W columns, L labels.
+Letters: S slices, I J axes of a slice, L labels.
 """
 
 import math
@@ -29,10 +29,10 @@ class SliceAugmentation(Value):
         dropped_share: Largest chance with which each slice is; drawn evenly from 0.
         crop: How often only a stretch of the slices is kept.
         kept_share: Smallest part of the slices that the stretch has; drawn evenly up to 1.
-        mirror: How often left and right are mirrored (columns W).
+        mirror: How often left and right are mirrored (axis I).
         move: How often slices are moved in their plane: all of a study alike.
         rotation_deg: Largest turn, to either side.
-        shift: Largest shift along H and along W, as a part of each, to either side.
+        shift: Largest shift along I and along J, as a part of each, to either side.
         scale: Smallest and largest factor of size.
         fill: Value that is shown beyond the edge: -1000 is air in CT.
         change_values: How often values are changed.
@@ -59,6 +59,11 @@ class SliceAugmentation(Value):
     noise: Probability = 0.0
     noise_std: float = Field(default=0.0, ge=0, le=1000)
 
+    def of_order(self) -> "SliceAugmentation":
+        """Return what changes which slices there are, and their order, and nothing that they show."""
+        kept = ("reverse", "drop", "dropped_share", "crop", "kept_share")
+        return SliceAugmentation(**{name: getattr(self, name) for name in kept})
+
 
 class SliceDraw(NamedTuple):
     """What one sample undergoes.
@@ -67,10 +72,10 @@ class SliceDraw(NamedTuple):
         is_reversed: Whether the order of slices is.
         drop_chance: Of each slice.
         kept: Part of the slices that is kept, and where it lies: 0 at the first, 1 at the last.
-        is_mirrored: Whether columns are.
-        turn_deg: Clockwise where H points down and W to the right.
+        is_mirrored: Whether axis I is.
+        turn_deg: Clockwise where I points down and J to the right.
         scale: Factor of size.
-        shift: Along H and W, as a part of each.
+        shift: Along I and J, as a part of each.
         factor: Of the values.
         offset: Added to the values.
         noise_std: Of the noise.
@@ -201,14 +206,14 @@ def move_in_plane(
     """Scale, turn and shift all slices alike about their centre, by linear interpolation.
 
     Args:
-        slices: ``(S, H, W)``, with pixels as high as wide.
-        turn_deg: Clockwise where H points down and W to the right.
+        slices: ``(S, I, J)``, with pixels as high as wide.
+        turn_deg: Clockwise where I points down and J to the right.
         scale: Factor of size; above 1 is larger.
-        shift: Along H and W, as a part of each.
+        shift: Along I and J, as a part of each.
         fill: Value that is shown beyond the edge.
 
     Returns:
-        ``(S, H, W)`` float32.
+        ``(S, I, J)`` float32.
     """
     _, height, width = slices.shape
     cosine, sine = math.cos(math.radians(turn_deg)) / scale, math.sin(math.radians(turn_deg)) / scale
@@ -232,7 +237,7 @@ def _stretch(count: int, share: float, place: float) -> torch.Tensor:
 def _changed(slices: torch.Tensor, draw: SliceDraw, fill: int, generator: torch.Generator) -> torch.Tensor:
     """Return slices mirrored, moved and with other values, as int16 again."""
     if draw.is_mirrored:
-        slices = slices.flip(-1)
+        slices = slices.flip(-2)
     changed = slices
     if draw.turn_deg or draw.scale != 1 or any(draw.shift):
         changed = move_in_plane(slices, turn_deg=draw.turn_deg, scale=draw.scale, shift=draw.shift, fill=fill)

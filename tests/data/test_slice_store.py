@@ -331,10 +331,10 @@ def prepared_of(**changes: object) -> PreparedStudy:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"slices": np.zeros((2, 3, 4), np.float32)}, r"slices are \(S, H, W\) int16: found float32"),
+        ({"slices": np.zeros((2, 3, 4), np.float32)}, r"slices are \(S, I, J\) int16: found float32"),
         (
             {"slices": np.zeros((3, 4), np.int16)},
-            r"slices are \(S, H, W\) int16: found int16 of shape \(3, 4\)",
+            r"slices are \(S, I, J\) int16: found int16 of shape \(3, 4\)",
         ),
         ({"slices": np.zeros((0, 3, 4), np.int16)}, r"slices are .*found int16 of shape \(0, 3, 4\)"),
         (

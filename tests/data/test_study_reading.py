@@ -1,6 +1,6 @@
 """Reading studies: physical order, keys of slices, and which series it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,20 @@ import pytest
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.data.studies import StudyCase
-from medpipe.data.study_reading import read_study
+from medpipe.data.study_reading import joined_keys, read_study
 from medpipe.simulate.small_ct import small_ct
 
 WriteHead = Callable[..., list[str]]
 
 
+def numbered(uids: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{uid}|{number}" for number, uid in enumerate(uids))
+
+
 def test_dicom_slices_ascend_and_are_named_by_their_uids(tmp_path: Path, write_head: WriteHead) -> None:
     uids = write_head(tmp_path / "scan")
     stack, keys = read_study(StudyCase("s1", tmp_path / "scan"))
-    assert keys == tuple(uids)
+    assert keys == numbered(uids)
     np.testing.assert_allclose(stack.gaps_mm, [5.0, 5.0, 5.0])
     assert (np.diff(stack.positions_mm[:, 2]) > 0).all()
     np.testing.assert_allclose(stack.array[:, 0].permute(1, 2, 0), small_ct(num_slices=4, size=8).array[0])
@@ -38,13 +42,13 @@ def test_named_files_are_read_alone(tmp_path: Path, write_head: WriteHead) -> No
     write_head(tmp_path, number=1)
     uids = write_head(tmp_path, number=2, num_slices=3)
     files = tuple(path.name for path in tmp_path.glob("s2-*"))
-    assert set(read_study(StudyCase("s1", tmp_path, files=files)).keys) == set(uids)
+    assert set(read_study(StudyCase("s1", tmp_path, files=files)).keys) == set(numbered(uids))
 
 
 def test_localiser_beside_the_series_is_set_aside(tmp_path: Path, write_head: WriteHead) -> None:
     uids = write_head(tmp_path, number=1)
     write_head(tmp_path, number=2, num_slices=2, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
-    assert read_study(StudyCase("s1", tmp_path)).keys == tuple(uids)
+    assert read_study(StudyCase("s1", tmp_path)).keys == numbered(uids)
 
 
 def test_several_series_are_ambiguous(tmp_path: Path, write_head: WriteHead) -> None:
@@ -71,7 +75,9 @@ def test_real_slices_are_named_along_their_normal(shared_data: Path) -> None:
     row, column = np.reshape(headers[0].ImageOrientationPatient, (2, 3)).astype(float)
     height = np.cross(row, column)
     in_order = sorted(headers, key=lambda header: np.dot(height, header.ImagePositionPatient))
-    assert read_study(StudyCase("s1", folder)).keys == tuple(header.SOPInstanceUID for header in in_order)
+    assert read_study(StudyCase("s1", folder)).keys == numbered(
+        [header.SOPInstanceUID for header in in_order]
+    )
     assert len(in_order) == 4
 
 
@@ -89,3 +95,7 @@ def test_damaged_file_is_refused_with_the_case(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"")
     with pytest.raises(RefusedError, match="Case s1: The file holds no bytes"):
         read_study(StudyCase("s1", tmp_path / "a.nii.gz"))
+
+
+def test_slabs_have_the_names_of_all_their_slices() -> None:
+    assert joined_keys(("a|0", "b|1", "c|2"), [1, 0, 0]) == ("b|1|c|2", "a|0")

@@ -11,7 +11,7 @@ from medpipe.data.study_targets import targets_of
 from medpipe.io.dicom.uids import safe_uid
 
 NAN = np.nan
-KEYS = ("1.2.3", safe_uid("ID_0a1b2c"), "1.2.5")
+KEYS = ("1.2.3|0", f"{safe_uid('ID_0a1b2c')}|1", "1.2.5|2")
 
 
 def case(case_id: str = "s1", **answers: object) -> StudyCase:
@@ -47,7 +47,8 @@ def test_one_message_tells_of_all_cases_at_fault() -> None:
         targets_of(cases, dict.fromkeys(("s0", "s1", "s2"), KEYS), labels=("any",))
 
 
-def test_a_slice_named_in_two_ways_is_refused() -> None:
-    study = case(slice_labels={"1.2.5": {"any": 1.0}, "2": {"any": 0.0}})
-    with pytest.raises(SettingsError, match=r"labelled twice: found '1.2.5' and '2' are slice 2"):
-        targets_of([study], {"s1": KEYS}, labels=("any",))
+def test_a_slab_has_what_any_of_its_slices_has() -> None:
+    study = case(slice_labels={"1.2.3": {"any": 0.0}, "1": {"any": 1.0}, "3": {"any": 0.0}})
+    keys = ("1.2.3|0|1.2.4|1", "1.2.5|2|1.2.6|3")
+    (found,) = targets_of([study], {"s1": keys}, labels=("any", "sah"))
+    np.testing.assert_array_equal(found.slice_labels, np.float32([[1, NAN], [0, NAN]]))

@@ -145,7 +145,7 @@ class TestStudies:
     def test_mirror_exchanges_left_and_right(self) -> None:
         sample = study([0.0])._replace(slices=torch.tensor([[[1, 2, 3], [4, 5, 6]]], dtype=torch.int16))
         changed = augment_study(sample, seeded(), augmentation=SliceAugmentation(mirror=1.0))
-        assert changed.slices.tolist() == [[[3, 2, 1], [6, 5, 4]]]
+        assert changed.slices.tolist() == [[[4, 5, 6], [1, 2, 3]]]
         assert sample.slices[0, 0, 0] == 1
 
     def test_values_are_scaled_about_zero_then_offset_and_rounded(self) -> None:
