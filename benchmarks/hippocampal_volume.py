@@ -27,8 +27,9 @@ from medpipe.data.cases import CaseSet
 from medpipe.data.reading import read_case
 from medpipe.inference.evaluation import read_scores, summarise_scores
 from medpipe.inference.score_evaluation import ScoreResult, read_results, summarise_results
+from medpipe.training.folds import Fold
 from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
-from medpipe.training.segmentation.workflow import Fold, read_cases, train_segmentation
+from medpipe.training.segmentation.workflow import read_cases, train_segmentation
 
 RESULTS = Path("benchmarks/results/hippocampal_volume.json")
 VOLUME = RegressionScore(

@@ -21,10 +21,11 @@ import torch
 from medpipe.data.cases import CaseSet
 from medpipe.inference.evaluation import CaseScore, read_scores, summarise_scores
 from medpipe.metrics.bootstrap import bootstrap_difference
-from medpipe.training.card import PackageFacts
+from medpipe.training.card import PackageFacts, figure_rows
+from medpipe.training.folds import Fold
 from medpipe.training.segmentation.fit import fit
 from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
-from medpipe.training.segmentation.workflow import Fold, figure_rows, read_cases, train_segmentation
+from medpipe.training.segmentation.workflow import read_cases, train_segmentation
 from medpipe.training.trainer import FitOptions
 
 RESULTS = Path("benchmarks/results/hippocampus_folds.json")

@@ -32,6 +32,31 @@ Scores = Annotated[
 ]
 
 
+TrainingFolder = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", help="Training folder; the same again goes on.", show_default=False
+    ),
+]
+DataLicence = Annotated[str, typer.Option(help="Licence of the data, for the card.", show_default=False)]
+Licence = Annotated[str, typer.Option(help="SPDX identifier of the package's licence.")]
+Limits = Annotated[str, typer.Option(help="What the model has not seen, for the card.")]
+PackageVersion = Annotated[str, typer.Option(help="Version of the package.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Change the recipe: part.key=value.", show_default=False)
+]
+FoldOption = Annotated[str, typer.Option(help="Fold i of k, as i/k; 1/1 for a single split.")]
+ValidationShare = Annotated[float, typer.Option(help="Share of patients kept for validation; 0 for none.")]
+FiguresFrom = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder of a finished fold, once for each: pooled figures for a training on all cases.",
+        show_default=False,
+    ),
+]
+DataWorkers = Annotated[int, typer.Option(help="Processes that prepare what is learned from.")]
+
+
 def _as_in_segment(name: str, *, least: float | None = None) -> Any:
     """Return the option of a parameter that the stage ``segment`` has too."""
     return typer.Option(help=SegmentParams.model_fields[name].description, min=least)
@@ -41,43 +66,27 @@ def _as_in_segment(name: str, *, least: float | None = None) -> Any:
 def train_segment(
     recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
     data: Data,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="Training folder; the same folder again goes on.", show_default=False
-        ),
-    ],
-    data_licence: Annotated[str, typer.Option(help="Licence of the data, for the card.", show_default=False)],
-    licence: Annotated[str, typer.Option(help="SPDX identifier of the package's licence.")] = "Apache-2.0",
-    limits: Annotated[
-        str, typer.Option(help="What the model has not seen, for the card.")
-    ] = "Not studied yet.",
-    package_version: Annotated[str, typer.Option(help="Version of the package.")] = "0.1.0",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe: part.key=value.", show_default=False)
-    ] = None,
-    fold: Annotated[str, typer.Option(help="Fold i of k, as i/k; 1/1 for a single split.")] = "1/1",
-    validation: Annotated[
-        float, typer.Option(help="Share of patients kept for validation; 0 for none.")
-    ] = 0.2,
-    figures_from: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Folder of a finished fold, once for each: pooled figures for a training on all cases.",
-            show_default=False,
-        ),
-    ] = None,
+    output: TrainingFolder,
+    data_licence: DataLicence,
+    licence: Licence = "Apache-2.0",
+    limits: Limits = "Not studied yet.",
+    package_version: PackageVersion = "0.1.0",
+    settings: Settings = None,
+    fold: FoldOption = "1/1",
+    validation: ValidationShare = 0.2,
+    figures_from: FiguresFrom = None,
     scores: Scores = None,
     device: opt.Device = "auto",
-    data_workers: Annotated[int, typer.Option(help="Processes that prepare patches.")] = 0,
+    data_workers: DataWorkers = 0,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Train a segmentation network, evaluate it on cases kept aside, and package it."""
     from medpipe.runs.workers.device import choose_devices
     from medpipe.training.card import PackageFacts
+    from medpipe.training.folds import Fold
     from medpipe.training.segmentation.recipe import read_recipe
-    from medpipe.training.segmentation.workflow import Fold, figure_rows, read_cases, train_segmentation
+    from medpipe.training.segmentation.workflow import read_cases, train_segmentation
     from medpipe.training.trainer import FitOptions
 
     plan = read_recipe(recipe, overrides=tuple(settings or ()))
@@ -111,24 +120,94 @@ def train_segment(
             figures_from=tuple(figures_from or ()),
             options=options,
         )
-    if as_json:
-        print_json(
-            {
-                "checkpoint": str(result.fit.checkpoint),
-                "steps": result.fit.steps,
-                "package": str(result.package.path) if result.package else None,
-                "figures": figure_rows(result.figures),
-            }
+    _show_training(result, as_json=as_json, quiet=quiet)
+
+
+@train_app.command("classify")
+def train_classify(
+    recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Table of studies: CSV of id, image and labels; RSNA's stage_2_train.csv; CQ500's.",
+            show_default=False,
+        ),
+    ],
+    output: TrainingFolder,
+    data_licence: DataLicence,
+    licence: Licence = "Apache-2.0",
+    limits: Limits = "Not studied yet.",
+    package_version: PackageVersion = "0.1.0",
+    settings: Settings = None,
+    fold: FoldOption = "1/1",
+    validation: ValidationShare = 0.2,
+    figures_from: FiguresFrom = None,
+    slices: Annotated[
+        Path | None, typer.Option(help="CSV of labels of slices: id, slice and labels.", show_default=False)
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the scans, where the table does not state it.", show_default=False),
+    ] = None,
+    subset: Annotated[
+        bool, typer.Option("--subset", help="Leave out rows of RSNA's and CQ500's tables without a scan.")
+    ] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of prepared slices that several trainings share; in the training's own by default.",
+            show_default=False,
+        ),
+    ] = None,
+    device: opt.Device = "auto",
+    data_workers: DataWorkers = 0,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Train a network that answers questions about studies of slices, evaluate and package it."""
+    from medpipe.runs.workers.device import choose_devices
+    from medpipe.training.card import PackageFacts
+    from medpipe.training.classification.reading import read_studies
+    from medpipe.training.classification.recipe import read_classification_recipe
+    from medpipe.training.classification.workflow import train_classification
+    from medpipe.training.folds import Fold
+    from medpipe.training.trainer import FitOptions
+
+    plan = read_classification_recipe(recipe, overrides=tuple(settings or ()))
+    study_set = read_studies(data, plan, images=images, slices=slices, subset=subset)
+    facts = PackageFacts(
+        version=package_version,
+        data=f"{study_set.name}, {len(study_set.cases)} studies.",
+        data_licence=data_licence,
+        licence=licence,
+        limits=limits,
+        command=shlex.join(
+            [
+                *("medpipe", "train", "classify", recipe.name, data.name, "-o", "OUT"),
+                *("--data-licence", data_licence, "--licence", licence, "--limits", limits),
+                *("--package-version", package_version, "--fold", fold, "--validation", f"{validation:g}"),
+                *(word for text in settings or () for word in ("--set", text)),
+                *(("--slices", slices.name) if slices else ()),
+                *(("--images", "IMAGES") if images else ()),
+                *(("--subset",) if subset else ()),
+                *(word for path in figures_from or () for word in ("--figures-from", path.name)),
+            ]
+        ),
+    )
+    with progress_bars(quiet=quiet) as progress:
+        options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
+        result = train_classification(
+            plan,
+            study_set,
+            output,
+            facts,
+            fold=Fold.parse(fold),
+            validation=validation,
+            figures_from=tuple(figures_from or ()),
+            store_folder=store,
+            options=options,
         )
-        return
-    _show_figures(result.figures)
-    if not quiet:
-        say(f"{result.fit.steps} steps; checkpoint: {result.fit.checkpoint}")
-        say(
-            f"package: {result.package.path}"
-            if result.package
-            else "no package: nothing was kept for figures"
-        )
+    _show_training(result, as_json=as_json, quiet=quiet)
 
 
 @train_app.command("plan")
@@ -205,7 +284,8 @@ def evaluate_segment(
     from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
     from medpipe.runs.workers.device import choose_devices
     from medpipe.tasks.cleaning import Cleaning
-    from medpipe.training.segmentation.workflow import figure_rows, read_cases
+    from medpipe.training.card import figure_rows
+    from medpipe.training.segmentation.workflow import read_cases
 
     request = EvaluationRequest(
         package,
@@ -224,6 +304,29 @@ def evaluate_segment(
     _show_figures(figures)
     if not quiet:
         say(f"scores: {output / 'scores.csv'}; worst cases: {output / 'worst'}")
+
+
+def _show_training(result: Any, *, as_json: bool, quiet: bool) -> None:
+    from medpipe.training.card import figure_rows
+
+    if as_json:
+        print_json(
+            {
+                "checkpoint": str(result.fit.checkpoint),
+                "steps": result.fit.steps,
+                "package": str(result.package.path) if result.package else None,
+                "figures": figure_rows(result.figures),
+            }
+        )
+        return
+    _show_figures(result.figures)
+    if not quiet:
+        say(f"{result.fit.steps} steps; checkpoint: {result.fit.checkpoint}")
+        say(
+            f"package: {result.package.path}"
+            if result.package
+            else "no package: nothing was kept for figures"
+        )
 
 
 def _show_figures(figures: Any) -> None:

@@ -29,7 +29,7 @@ from medpipe.metrics.segmentation import TOLERANCE_MM
 from medpipe.runs.folder.book import Progress
 from medpipe.tasks.cleaning import AS_PREDICTED, Cleaning
 from medpipe.tasks.segmentation import SegmentationTask
-from medpipe.training.segmentation.workflow import figure_rows
+from medpipe.training.card import figure_rows
 from medpipe.zoo.finder import find_package
 
 _NUM_WORST: Final = 3

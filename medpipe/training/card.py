@@ -1,7 +1,7 @@
 """Cards of trained models: what people must know of a network, in Markdown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from medpipe.inference.evaluation import MetricSummary
 
@@ -95,3 +95,8 @@ def card_text(
             "",
         ]
     )
+
+
+def figure_rows(figures: Sequence[MetricSummary]) -> list[dict[str, object]]:
+    """Return figures as plain data."""
+    return [{**asdict(item), "interval": [item.interval.low, item.interval.high]} for item in figures]

@@ -28,14 +28,15 @@ class SliceEncoder(nn.Module):
 
     def __init__(self, name: str, in_channels: int, *, chunk: int = 32, recompute: bool = False) -> None:
         super().__init__()
-        self.network = _feature_network(name, in_channels)
+        # Channels last: twice as fast on a CPU for depthwise convolutions, and what a GPU likes.
+        self.network = _feature_network(name, in_channels).to(memory_format=torch.channels_last)
         self.num_features = int(self.network.feature_info.channels()[-1])  # type: ignore[operator, union-attr]  # timm's own
         self.chunk = chunk
         self.recompute = recompute
 
     def feature_maps(self, slices: Tensor) -> Tensor:
         """Return ``(N, F, P, Q)`` of ``(N, in_channels, I, J)``."""
-        maps: Tensor = self.network(slices)[-1]
+        maps: Tensor = self.network(slices.contiguous(memory_format=torch.channels_last))[-1]
         return maps
 
     def forward(self, slices: Tensor) -> Tensor:

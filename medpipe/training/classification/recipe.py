@@ -64,6 +64,7 @@ class ClassificationRecipe(Part):
         task: ``"classification"``.
         labels: What is asked, from columns of the data set's tables.
         scores: Numbers of a study that are learned beside them, likewise.
+        columns: Names of labels in RSNA's and CQ500's tables, such as ``any``, by our own, where they differ.
         preprocessing: What is done to a series before the network, in training and use alike.
         network: What is trained.
         initial: Weights that the encoder starts from; see
@@ -79,6 +80,7 @@ class ClassificationRecipe(Part):
     task: Literal["classification"]
     labels: ClassLabels
     scores: Annotated[tuple[RegressionScore, ...], AfterValidator(_different)] = ()
+    columns: dict[str, str] = Field(default_factory=dict)
     preprocessing: SlicePreprocessing
     network: NetworkRecipe = NetworkRecipe(name="slice-aggregator")
     initial: str = RANDOM
@@ -93,6 +95,8 @@ class ClassificationRecipe(Part):
         labels, scores = ({item.name for item in items} for items in (self.labels, self.scores))
         if both := sorted(labels & scores):
             raise ValueError(f"{both[0]!r} is both a label and a score")
+        if unknown := sorted(self.columns.keys() - labels):
+            raise ValueError(f"columns names {unknown[0]!r}, but the labels are {sorted(labels)}")
         return self
 
 

@@ -1,20 +1,18 @@
 """The whole way from a data set to a package: split, check, fit, evaluate, package."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, SettingsError
 from medpipe.core.scores import FittedScore
-from medpipe.core.settings import parse_part
 from medpipe.data.bids_derivatives import read_bids
 from medpipe.data.case_table import read_table
 from medpipe.data.cases import CaseSet, SegmentationCase
 from medpipe.data.decathlon import read_decathlon
 from medpipe.data.fact_table import with_facts
 from medpipe.data.reading import find_faults
-from medpipe.data.splits import Split, SplitFile, k_folds, read_splits, split_cases, write_splits
 from medpipe.inference.evaluation import MetricSummary, score_cases, scores_csv, summarise_scores
 from medpipe.inference.score_evaluation import (
     score_results,
@@ -29,6 +27,7 @@ from medpipe.models.registry import build_network
 from medpipe.tasks.segmentation import SegmentationTask
 from medpipe.training.card import PackageFacts
 from medpipe.training.checkpoints import network_state
+from medpipe.training.folds import ONE_SPLIT, SPLITS, Fold, choose_split, refuse_held_out
 from medpipe.training.segmentation.cross_validation import SCORES, pooled_evidence
 from medpipe.training.segmentation.data_module import case_reader
 from medpipe.training.segmentation.fit import fit, network_arguments
@@ -37,23 +36,6 @@ from medpipe.training.segmentation.recipe import TrainingRecipe
 from medpipe.training.segmentation.score_values import fit_scores, score_values
 from medpipe.training.trainer import FitOptions, FitResult
 from medpipe.zoo.package import Package
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Fold ``index`` (from 1) of ``count``; one fold of one means a single split."""
-
-    index: int = 1
-    count: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> "Fold":
-        """Read ``i/k``.
-
-        Raises:
-            SettingsError: It is no such pair.
-        """
-        return cls(*parse_part(text, noun="fold", total="k"))
 
 
 @dataclass(frozen=True)
@@ -100,7 +82,7 @@ def train_segmentation(
     folder: Path,
     facts: PackageFacts,
     *,
-    fold: Fold = Fold(),  # frozen
+    fold: Fold = ONE_SPLIT,
     validation: float = 0.2,
     figures_from: Sequence[Path] = (),
     options: FitOptions | None = None,
@@ -124,9 +106,10 @@ def train_segmentation(
         MachineError: The disk is full, or the device is not there.
     """
     options = options or FitOptions()
-    split, rule = _split(case_set, folder / "splits.json", fold, validation, recipe.schedule.seed)
+    split, rule = choose_split(case_set, folder / SPLITS, fold, validation, recipe.schedule.seed)
     train, held_out = case_set.select(split.train), case_set.select(split.validation)
-    evidence = _evidence_of_folds(figures_from, recipe, case_set, held_out)
+    refuse_held_out(figures_from, held_out)
+    evidence = pooled_evidence(figures_from, recipe, case_set) if figures_from else None
     scores = fit_scores(recipe.scores, score_values(recipe.scores, train))
     _refuse_faults((*train, *held_out), recipe)
     _refuse_no_masks(train)
@@ -141,45 +124,6 @@ def train_segmentation(
         folder / "package", recipe, result.checkpoint, evidence, replace(facts, data=words), scores=scores
     )
     return TrainingResult(result, evidence.figures, package)
-
-
-def _evidence_of_folds(
-    folders: Sequence[Path],
-    recipe: TrainingRecipe,
-    case_set: CaseSet,
-    held_out: Sequence[SegmentationCase],
-) -> Evidence | None:
-    if not folders:
-        return None
-    if held_out:
-        raise SettingsError(
-            Code.E_SPLIT,
-            "Figures of folds are for a network that is trained on all cases",
-            found=f"{len(held_out)} cases kept for validation",
-            fix="Set the share for validation to 0, or leave the folds out.",
-        )
-    return pooled_evidence(folders, recipe, case_set)
-
-
-def _split(case_set: CaseSet, path: Path, fold: Fold, validation: float, seed: int) -> tuple[Split, str]:
-    if path.exists():
-        file: SplitFile = read_splits(path, case_set)
-    elif fold.count > 1:
-        file = k_folds(case_set, num_folds=fold.count, seed=seed)
-    elif validation:
-        file = split_cases(case_set, validation=validation, seed=seed)
-    else:
-        return Split(train=tuple(case.id for case in case_set.cases)), ""
-    if len(file.splits) != fold.count:
-        raise SettingsError(
-            Code.E_SPLIT,
-            f"{path.name} holds another number of folds",
-            found=f"{len(file.splits)}, expected {fold.count}",
-            fix="Use the same --fold i/k as before, or another folder.",
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_splits(path, file)
-    return file.splits[fold.index - 1], file.rule.value
 
 
 def _refuse_faults(cases: Sequence[SegmentationCase], recipe: TrainingRecipe) -> None:
@@ -226,8 +170,3 @@ def _evaluate(
     )
     words = f"Scored on {len(cases)} cases that were not trained on. {chosen}"
     return Evidence((*summarise_scores(scores), *summarise_results(results)), words, results)
-
-
-def figure_rows(figures: Sequence[MetricSummary]) -> list[dict[str, object]]:
-    """Return figures as plain data."""
-    return [{**asdict(item), "interval": [item.interval.low, item.interval.high]} for item in figures]

@@ -9,8 +9,9 @@ import pytest
 from medpipe.core.errors import NoInputError, SettingsError
 from medpipe.inference.evaluation import read_scores
 from medpipe.training.card import PackageFacts
+from medpipe.training.folds import Fold
 from medpipe.training.segmentation.recipe import TrainingRecipe
-from medpipe.training.segmentation.workflow import Fold, read_cases, train_segmentation
+from medpipe.training.segmentation.workflow import read_cases, train_segmentation
 
 FACTS = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")
 

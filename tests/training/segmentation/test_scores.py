@@ -19,13 +19,14 @@ from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segme
 from medpipe.runs.options import RunOptions
 from medpipe.runs.single import run_stage
 from medpipe.training.card import PackageFacts
+from medpipe.training.folds import Fold
 from medpipe.training.loss_weights import LossWeights
 from medpipe.training.segmentation.fit import network_arguments
 from medpipe.training.segmentation.module import SegmentationModule
 from medpipe.training.segmentation.patches import PatchBatch
 from medpipe.training.segmentation.recipe import TrainingRecipe
 from medpipe.training.segmentation.score_values import fit_scores, score_values
-from medpipe.training.segmentation.workflow import Fold, read_cases, train_segmentation
+from medpipe.training.segmentation.workflow import read_cases, train_segmentation
 from medpipe.zoo.trial import verify_package
 
 FACTS = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")
