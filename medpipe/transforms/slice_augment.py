@@ -246,6 +246,6 @@ def _changed(slices: torch.Tensor, draw: SliceDraw, fill: int, generator: torch.
     if draw.noise_std:
         noise = torch.randn(slices.shape, generator=generator)
         changed = changed + noise * draw.noise_std
-    if not changed.is_floating_point():
+    if changed.dtype == slices.dtype:
         return changed
     return changed.round().clamp(_INT16.min, _INT16.max).to(torch.int16)
