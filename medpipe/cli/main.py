@@ -22,6 +22,7 @@ from medpipe.cli.screen import say, say_error
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, MedpipeError
 from medpipe.core.findings import NOT_FOR_DIAGNOSIS
+from medpipe.runs.stages.classify import Classify
 from medpipe.runs.stages.load import Load
 from medpipe.runs.stages.measure import Measure
 from medpipe.runs.stages.report import Report
@@ -45,6 +46,7 @@ app.command(rich_help_panel=_SCANS)(scan_commands.validate)
 for _stage, _summary, _defaults in (
     (Load, "Read scans and prove their geometry; write each volume as NIfTI.", {"save": True}),
     (Measure, "Measure body volume, intensities, air and bone, without a learned model.", {}),
+    (Classify, "Answer a model package's questions about studies of slices; curves and a report.", {}),
     (Segment, "Segment structures with a model package; volumes and a report.", {}),
     (Report, "Go from images to findings and an HTML report.", {}),
 ):

@@ -34,9 +34,7 @@ Scores = Annotated[
 
 TrainingFolder = Annotated[
     Path,
-    typer.Option(
-        "--output", "-o", help="Training folder; the same again goes on.", show_default=False
-    ),
+    typer.Option("--output", "-o", help="Training folder; the same again goes on.", show_default=False),
 ]
 DataLicence = Annotated[str, typer.Option(help="Licence of the data, for the card.", show_default=False)]
 Licence = Annotated[str, typer.Option(help="SPDX identifier of the package's licence.")]

@@ -16,6 +16,7 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
         "locate": "medpipe.runs.stages.locate:Locate",
         "augment": "medpipe.runs.stages.augment:Augment",
         "measure": "medpipe.runs.stages.measure:Measure",
+        "classify": "medpipe.runs.stages.classify:Classify",
         "segment": "medpipe.runs.stages.segment:Segment",
         "report": "medpipe.runs.stages.report:Report",
     }

@@ -30,6 +30,7 @@ ANY_IMAGE: Final = {
 _AROUND: Final[Mapping[str, tuple[str, ...]]] = {
     "load": ("load",),
     "measure": ("load", "measure"),
+    "classify": ("load", "classify", "report"),
     "segment": ("load", "segment", "report"),
     "report": ("load", "measure", "report"),
 }
@@ -40,7 +41,10 @@ def stage_pipeline(
     stage: str, params: Mapping[str, Any], *, forms: Sequence[Form] = (Form.VOLUME, Form.PLANAR)
 ) -> Pipeline:
     """Return the pipeline behind the shell's command of a stage."""
-    takes = stage_class(STAGES[stage]).takes
+    kind = stage_class(STAGES[stage])
+    takes = kind.takes
+    if kind.of_slices and Form.SLICES not in forms:
+        forms = (*forms, Form.SLICES)
     suited = [form.value for form in forms if not takes or Good(form.value) in takes]
     accepts = {ROLE: {**ANY_IMAGE[ROLE], "form": suited}}
     stages = [{"use": name, **(params if name == stage else {})} for name in _AROUND[stage]]

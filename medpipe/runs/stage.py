@@ -89,6 +89,7 @@ class Stage(ABC):
         takes: Inputs it can work on (the pipeline may carry any subset), and other goods it needs.
         gives: Goods it adds.
         answers: Requests that it carries out where a stage before it makes them.
+        of_slices: Works slice by slice, so that uneven series are as good to it as even ones.
     """
 
     name: ClassVar[str]
@@ -97,6 +98,7 @@ class Stage(ABC):
     takes: ClassVar[frozenset[Good]]
     gives: ClassVar[frozenset[Good]]
     answers: ClassVar[frozenset[Good]] = frozenset()
+    of_slices: ClassVar[bool] = False
     params_type: ClassVar[type[Params]] = Params
 
     @classmethod

@@ -40,6 +40,7 @@ class Classify(Stage):
     resource: ClassVar[Resource] = Resource.GPU
     takes: ClassVar[frozenset[Good]] = frozenset({Good.VOLUME, Good.SLICES})
     gives: ClassVar[frozenset[Good]] = frozenset({Good.FINDINGS, Good.FIGURES})
+    of_slices: ClassVar[bool] = True
     params_type: ClassVar[type[Params]] = ClassifyParams
 
     def __init__(self, params: ClassifyParams) -> None:
