@@ -21,6 +21,8 @@ from medpipe.core.settings import parse_settings
 from medpipe.models.registry import build_network
 from medpipe.runs.pipeline import build_pipeline
 from medpipe.simulate.studies import write_small_studies
+from medpipe.training.classification.fit import network_arguments as arguments_of_classifier
+from medpipe.training.classification.recipe import ClassificationRecipe
 from medpipe.training.segmentation.fit import network_arguments
 from medpipe.training.segmentation.recipe import TrainingRecipe
 
@@ -103,6 +105,8 @@ def test_yaml_blocks_are_valid_pipelines(page: Path) -> None:
     for text in blocks(page, "yaml"):
         if page.name == "training.md":
             check_part_of_a_training_recipe(text)
+        elif page.name == "classification.md":
+            check_classification_recipe(text)
         else:
             build_pipeline(parse_settings(text, name=page.name))
 
@@ -112,6 +116,11 @@ def check_part_of_a_training_recipe(text: str) -> None:
     data = {**yaml.safe_load(recipe.read_text()), **yaml.safe_load(text)}
     plan = TrainingRecipe.model_validate(data)
     build_network(plan.network.name, network_arguments(plan))
+
+
+def check_classification_recipe(text: str) -> None:
+    plan = ClassificationRecipe.model_validate({"name": "heads", **yaml.safe_load(text)})
+    build_network(plan.network.name, arguments_of_classifier(plan))
 
 
 def test_json_block_is_a_findings_record() -> None:
