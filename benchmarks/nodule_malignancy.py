@@ -1,12 +1,12 @@
-"""Is the shipped design better than the diameter at telling malignant nodules? Real crops, five folds by patient.
+"""Is a slice aggregator better than the diameter at telling malignant nodules? Real crops, five folds.
 
 Writes results/nodule_malignancy.json. Crops are those of LIDC-IDRI; the truth is the radiologists' opinion.
 Networks are trained by ``pipelines/train/nodule-malignancy.yaml``; each nodule is answered about by a network
 that has seen none of its patient's. Beside them stands the diameter alone, and both together: a logistic
 regression over logit and diameter, fitted on the other folds' answers. Differences are paired, by patient.
 
-Run: ``python benchmarks/nodule_malignancy.py DATA FOLDER``, DATA with ``nodules.csv`` and ``image/``; a run that
-was stopped goes on, and ``--folds 1 2`` trains some of the folds alone.
+Run: ``python benchmarks/nodule_malignancy.py DATA FOLDER``, DATA with ``nodules.csv`` and ``image/``; a run
+that was stopped goes on, and ``--folds 1 2`` trains some of the folds alone.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The stage ``classify`` with a trained network: findings, figures, flags, and series not as they should be."""
+"""The stage ``classify`` with a trained network: findings, figures, flags, and unusual series."""
 
 from pathlib import Path
 from typing import Any
