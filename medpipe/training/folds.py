@@ -1,6 +1,7 @@
 """Folds: which cases a training learns from, and which it keeps aside."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -84,3 +85,35 @@ def refuse_held_out(figures_from: Sequence[Path], held_out: Sequence[Member]) ->
             found=f"{len(held_out)} cases kept for validation",
             fix="Set the share for validation to 0, or leave the folds out.",
         )
+
+
+def check_each_once(
+    found: Sequence[str], needed: Collection[str], allowed: Collection[str], *, done: str
+) -> None:
+    """Refuse folds that do not speak of every case of a data set once.
+
+    Args:
+        found: Names of what all folds spoke of, such as case ids.
+        needed: What they must speak of.
+        allowed: What they may speak of.
+        done: What they did to it, such as ``"scored"``.
+
+    Raises:
+        SettingsError: Names the first that stands twice, is foreign or missing (``E_SPLIT``).
+    """
+    counts = Counter(found)
+    wrong = {
+        f"{done} twice": [name for name, count in counts.items() if count > 1],
+        "not of this data set": counts.keys() - set(allowed),
+        f"not {done}": set(needed) - counts.keys(),
+    }
+    for state, names in wrong.items():
+        if names:
+            first, *others = sorted(names)
+            more = f" and {len(others)} more" if others else ""
+            raise SettingsError(
+                Code.E_SPLIT,
+                f"Every case of the data set must be {done} by one of the folds",
+                found=f"{state}: {first}{more}",
+                fix="Give the folders of all folds of one cross-validation, each once.",
+            )

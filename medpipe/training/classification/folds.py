@@ -1,6 +1,5 @@
 """Cross-validation: pooled answers of finished folds, as figures for a network trained on all studies."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from medpipe.data.studies import StudySet
 from medpipe.inference.score_evaluation import PREDICTIONS, ScoreResult, read_results
 from medpipe.inference.study_evaluation import ANSWERS, StudyAnswerResult, read_answers
 from medpipe.training.classification.recipe import ClassificationRecipe, read_classification_recipe
+from medpipe.training.folds import check_each_once
 from medpipe.training.trainer import RECIPE
 
 
@@ -63,24 +63,11 @@ def _check_recipe(folder: Path, recipe: ClassificationRecipe) -> None:
 
 
 def _check_studies(answers: Sequence[StudyAnswerResult], study_set: StudySet) -> None:
-    counts = Counter((item.label, item.case_id) for item in answers)
+    asked = {item.label for item in answers}
     known = {
-        (label, case.id)
+        f"{case.id} ({label})"
         for case in study_set.cases
         for label, truth in case.labels.items()
-        if truth in (0.0, 1.0) and label in {item.label for item in answers}
+        if truth in (0.0, 1.0) and label in asked
     }
-    wrong = {
-        "answered twice": sorted(key for key, count in counts.items() if count > 1),
-        "not of this data set": sorted(counts.keys() - known),
-        "not answered": sorted(known - counts.keys()),
-    }
-    for state, keys in wrong.items():
-        if keys:
-            others = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-            raise SettingsError(
-                Code.E_SPLIT,
-                "The folds must answer about every study of the data set once",
-                found=f"{state}: {keys[0][1]} ({keys[0][0]}){others}",
-                fix="Give the folders of all folds of one cross-validation, each once.",
-            )
+    check_each_once([f"{item.case_id} ({item.label})" for item in answers], known, known, done="answered")

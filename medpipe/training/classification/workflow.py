@@ -11,7 +11,6 @@ import torch
 from medpipe.core.slice_preprocessing import Seen
 from medpipe.data.slice_store_build import open_slice_store
 from medpipe.data.studies import StudySet
-from medpipe.inference.evaluation import MetricSummary
 from medpipe.inference.score_evaluation import (
     ScoreResult,
     summarise_results,
@@ -43,9 +42,9 @@ from medpipe.training.classification.folds import pooled_results
 from medpipe.training.classification.preparation import StudyPreparation
 from medpipe.training.classification.recipe import ClassificationRecipe
 from medpipe.training.folds import ONE_SPLIT, SPLITS, Fold, choose_split, refuse_held_out
+from medpipe.training.result import TrainingResult
 from medpipe.training.trainer import FitOptions, FitResult
 from medpipe.zoo.manifest import ClassificationSpec, NetworkSpec
-from medpipe.zoo.package import Package
 from medpipe.zoo.writing import write_package
 
 STORE: Final = "slices"
@@ -71,21 +70,6 @@ class Evidence:
     learned: str
 
 
-@dataclass(frozen=True)
-class ClassificationResult:
-    """What a training left behind.
-
-    Attributes:
-        fit: Checkpoint and steps.
-        figures: Results on studies kept aside; empty where there were none.
-        package: The package; None where nothing could be evaluated, as a card needs figures.
-    """
-
-    fit: FitResult
-    figures: tuple[MetricSummary, ...]
-    package: Package | None
-
-
 def train_classification(
     recipe: ClassificationRecipe,
     study_set: StudySet,
@@ -97,7 +81,7 @@ def train_classification(
     figures_from: Sequence[Path] = (),
     store_folder: Path | None = None,
     options: FitOptions | None = None,
-) -> ClassificationResult:
+) -> TrainingResult:
     """Train, evaluate and package; the same call goes on where it stopped.
 
     Args:
@@ -135,7 +119,7 @@ def train_classification(
     if held_out:
         evidence = _evidence(recipe, studies, result.checkpoint, folder, options.device, rule)
     if evidence is None:
-        return ClassificationResult(result, (), None)
+        return TrainingResult(result, (), None)
     return _packaged(recipe, studies, result, evidence, facts, folder)
 
 
@@ -168,7 +152,7 @@ def _packaged(
     evidence: Evidence,
     facts: PackageFacts,
     folder: Path,
-) -> ClassificationResult:
+) -> TrainingResult:
     labels = fit_answers(fitted_labels(recipe, studies.train), evidence.answers)
     scores = with_intervals(fitted_scores(recipe, studies.train), evidence.scores)
     if scores:
@@ -203,7 +187,7 @@ def _packaged(
         licence=licence_text(facts),
         replace=True,
     )
-    return ClassificationResult(result, figures, package)
+    return TrainingResult(result, figures, package)
 
 
 def _answers(

@@ -1,6 +1,5 @@
 """Cross-validation: pooled scores of finished folds, as figures for a network trained on all cases."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -8,8 +7,9 @@ from typing import Any, Final
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.data.cases import CaseSet
-from medpipe.inference.evaluation import CaseScore, read_scores, summarise_scores
+from medpipe.inference.evaluation import read_scores, summarise_scores
 from medpipe.inference.score_evaluation import PREDICTIONS, read_results, summarise_results
+from medpipe.training.folds import check_each_once
 from medpipe.training.segmentation.packaging import Evidence
 from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
 from medpipe.training.trainer import RECIPE
@@ -34,7 +34,12 @@ def pooled_evidence(folders: Sequence[Path], recipe: TrainingRecipe, case_set: C
     """
     recipes = [_fold_recipe(folder, recipe) for folder in folders]
     scores = [score for folder in folders for score in read_scores(folder / SCORES)]
-    _check_cases(scores, case_set)
+    check_each_once(
+        [score.case_id for score in scores],
+        {case.id for case in case_set.cases if case.mask},
+        {case.id for case in case_set.cases},
+        done="scored",
+    )
     scores.sort(key=lambda score: score.case_id)  # the bootstrap draws by position
     steps = " or ".join(str(number) for number in sorted({fold.schedule.steps for fold in recipes}))
     words = (
@@ -69,21 +74,3 @@ def _comparable(recipe: TrainingRecipe) -> dict[str, Any]:
     data: dict[str, Any] = recipe.model_dump(mode="json")
     data["schedule"] = {key: value for key, value in data["schedule"].items() if key not in _MAY_DIFFER}
     return data
-
-
-def _check_cases(scores: Sequence[CaseScore], case_set: CaseSet) -> None:
-    counts = Counter(score.case_id for score in scores)
-    wrong = {
-        "scored twice": sorted(case_id for case_id, count in counts.items() if count > 1),
-        "not of this data set": sorted(counts.keys() - {case.id for case in case_set.cases}),
-        "not scored": sorted({case.id for case in case_set.cases if case.mask} - counts.keys()),
-    }
-    for state, case_ids in wrong.items():
-        if case_ids:
-            others = f" and {len(case_ids) - 1} more" if len(case_ids) > 1 else ""
-            raise SettingsError(
-                Code.E_SPLIT,
-                "The folds must score every case of the data set once",
-                found=f"{state}: {case_ids[0]}{others}",
-                fix="Give the folders of all folds of one cross-validation, each once.",
-            )

@@ -1,7 +1,7 @@
 """The whole way from a data set to a package: split, check, fit, evaluate, package."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from medpipe.core.codes import Code
@@ -13,7 +13,7 @@ from medpipe.data.cases import CaseSet, SegmentationCase
 from medpipe.data.decathlon import read_decathlon
 from medpipe.data.fact_table import with_facts
 from medpipe.data.reading import find_faults
-from medpipe.inference.evaluation import MetricSummary, score_cases, scores_csv, summarise_scores
+from medpipe.inference.evaluation import score_cases, scores_csv, summarise_scores
 from medpipe.inference.score_evaluation import (
     score_results,
     summarise_results,
@@ -28,29 +28,14 @@ from medpipe.tasks.segmentation import SegmentationTask
 from medpipe.training.card import PackageFacts
 from medpipe.training.checkpoints import network_state
 from medpipe.training.folds import ONE_SPLIT, SPLITS, Fold, choose_split, refuse_held_out
+from medpipe.training.result import TrainingResult
 from medpipe.training.segmentation.cross_validation import SCORES, pooled_evidence
 from medpipe.training.segmentation.data_module import case_reader
 from medpipe.training.segmentation.fit import fit, network_arguments
 from medpipe.training.segmentation.packaging import Evidence, package_training
 from medpipe.training.segmentation.recipe import TrainingRecipe
 from medpipe.training.segmentation.score_values import fit_scores, score_values
-from medpipe.training.trainer import FitOptions, FitResult
-from medpipe.zoo.package import Package
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What a training left behind.
-
-    Attributes:
-        fit: Checkpoint and steps.
-        figures: Results on the validation cases; empty where there were none.
-        package: The package; None where nothing could be evaluated, as a card needs figures.
-    """
-
-    fit: FitResult
-    figures: tuple[MetricSummary, ...]
-    package: Package | None
+from medpipe.training.trainer import FitOptions
 
 
 def read_cases(path: Path, *, facts: Path | None = None) -> CaseSet:

@@ -12,7 +12,8 @@ import yaml
 from medpipe.training.card import PackageFacts
 from medpipe.training.classification.reading import read_studies
 from medpipe.training.classification.recipe import ClassificationRecipe
-from medpipe.training.classification.workflow import ClassificationResult, train_classification
+from medpipe.training.classification.workflow import train_classification
+from medpipe.training.result import TrainingResult
 
 RECIPE = """
 name: spots
@@ -94,6 +95,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(spot_studies: SpotStudies, recipe: ClassificationRecipe, folder: Path) -> ClassificationResult:
+def trained(spot_studies: SpotStudies, recipe: ClassificationRecipe, folder: Path) -> TrainingResult:
     study_set = read_studies(spot_studies.table, recipe, slices=spot_studies.slices)
     return train_classification(recipe, study_set, folder, FACTS, validation=0.65)

@@ -16,13 +16,13 @@ from medpipe.io.dicom.write import SeriesLabels, write_series
 from medpipe.io.study_folder import StudyFolder
 from medpipe.runs.single import run_stage
 from medpipe.runs.summary import RunSummary
-from medpipe.training.classification.workflow import ClassificationResult
+from medpipe.training.result import TrainingResult
 
 from .conftest import SpotStudies
 
 
 @pytest.fixture
-def package(trained: ClassificationResult) -> str:
+def package(trained: TrainingResult) -> str:
     assert trained.package is not None
     return str(trained.package.path)
 

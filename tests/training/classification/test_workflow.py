@@ -18,8 +18,9 @@ from medpipe.runs.stages.classify import Classify, ClassifyParams
 from medpipe.training.checkpoints import network_state
 from medpipe.training.classification.reading import read_studies
 from medpipe.training.classification.recipe import ClassificationRecipe
-from medpipe.training.classification.workflow import ClassificationResult, train_classification
+from medpipe.training.classification.workflow import train_classification
 from medpipe.training.folds import Fold
+from medpipe.training.result import TrainingResult
 from medpipe.zoo.package import read_package
 from medpipe.zoo.trial import verify_package
 
@@ -31,7 +32,7 @@ def changed(recipe: ClassificationRecipe, **changes: Any) -> ClassificationRecip
 
 
 class TestPackage:
-    def test_states_labels_scores_and_what_was_seen(self, trained: ClassificationResult) -> None:
+    def test_states_labels_scores_and_what_was_seen(self, trained: TrainingResult) -> None:
         assert trained.package is not None
         manifest = trained.package.classification
         assert [item.label.name for item in manifest.labels] == ["spot", "edge"]
@@ -41,7 +42,7 @@ class TestPackage:
         assert manifest.seen.gaps_mm == (4.0, 4.0)
 
     def test_is_valid_and_has_the_weights_of_the_last_part(
-        self, trained: ClassificationResult, folder: Path
+        self, trained: TrainingResult, folder: Path
     ) -> None:
         assert trained.package is not None
         verify_package(read_package(trained.package.path))
@@ -53,14 +54,14 @@ class TestPackage:
             {name: value.half() for name, value in last.items()},
         )
 
-    def test_calibrates_where_there_are_enough_studies(self, trained: ClassificationResult) -> None:
+    def test_calibrates_where_there_are_enough_studies(self, trained: TrainingResult) -> None:
         assert trained.package is not None
         for item in trained.package.classification.labels:
             assert item.calibration is not None
             assert item.calibration.num_cases == 10
             assert 0.0 < item.threshold < 1.0
 
-    def test_card_says_how_it_was_trained(self, trained: ClassificationResult) -> None:
+    def test_card_says_how_it_was_trained(self, trained: TrainingResult) -> None:
         assert trained.package is not None
         card = trained.package.card
         assert "1 epochs of slices, then 2 epochs of aggregator, then 1 epochs of whole" in card
@@ -69,7 +70,7 @@ class TestPackage:
 
 class TestAnswers:
     def test_are_of_the_studies_kept_aside(
-        self, trained: ClassificationResult, folder: Path, spot_studies: SpotStudies
+        self, trained: TrainingResult, folder: Path, spot_studies: SpotStudies
     ) -> None:
         answers = read_answers(folder / "answers.csv")
         truth = {row["id"]: float(row["spot"]) for row in csv.DictReader(spot_studies.table.open())}
@@ -78,7 +79,7 @@ class TestAnswers:
         assert all(item.truth == truth[item.case_id] for item in spots)
 
     def test_are_those_that_the_package_gives(
-        self, trained: ClassificationResult, folder: Path, spot_studies: SpotStudies
+        self, trained: TrainingResult, folder: Path, spot_studies: SpotStudies
     ) -> None:
 
         assert trained.package is not None
@@ -95,7 +96,7 @@ class TestAnswers:
 class TestGoingOn:
     def test_the_same_call_trains_nothing_again(
         self,
-        trained: ClassificationResult,
+        trained: TrainingResult,
         recipe: ClassificationRecipe,
         spot_studies: SpotStudies,
         folder: Path,
@@ -108,7 +109,7 @@ class TestGoingOn:
 
     def test_another_recipe_is_refused(
         self,
-        trained: ClassificationResult,
+        trained: TrainingResult,
         recipe: ClassificationRecipe,
         spot_studies: SpotStudies,
         folder: Path,

@@ -10,8 +10,9 @@ import yaml
 from medpipe.data.cases import SegmentationCase
 from medpipe.data.decathlon import read_decathlon
 from medpipe.training.card import PackageFacts
+from medpipe.training.result import TrainingResult
 from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
-from medpipe.training.segmentation.workflow import TrainingResult, train_segmentation
+from medpipe.training.segmentation.workflow import train_segmentation
 
 RECIPE = """
 name: blob

@@ -21,7 +21,8 @@ from medpipe.runs.options import RunOptions
 from medpipe.runs.single import run_stage
 from medpipe.runs.summary import RunSummary
 from medpipe.tasks.cleaning import Cleaning
-from medpipe.training.segmentation.workflow import TrainingResult, read_cases
+from medpipe.training.result import TrainingResult
+from medpipe.training.segmentation.workflow import read_cases
 
 AFFINE = np.array([[1.0, 0, 0, -20], [0, 0.96, 0.28, 5], [0, -0.28, 0.96, 3], [0, 0, 0, 1]])
 """Turned about the left-right axis, voxels of 1 mm."""

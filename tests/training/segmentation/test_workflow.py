@@ -24,8 +24,9 @@ from medpipe.runs.stages.segment import Segment, SegmentParams
 from medpipe.runs.unit import Unit
 from medpipe.training.card import PackageFacts
 from medpipe.training.folds import Fold
+from medpipe.training.result import TrainingResult
 from medpipe.training.segmentation.recipe import TrainingRecipe, read_recipe
-from medpipe.training.segmentation.workflow import TrainingResult, read_cases, train_segmentation
+from medpipe.training.segmentation.workflow import read_cases, train_segmentation
 
 FACTS = PackageFacts("0.1.0", "Simulated blobs.", "CC0", "CC0-1.0", "Simulated data only.", "pytest")
 
