@@ -11,6 +11,7 @@ from medpipe.cli import (
     augment_commands,
     config_commands,
     doctor,
+    evaluate_commands,
     models_commands,
     run_commands,
     sample_commands,
@@ -61,8 +62,8 @@ app.command(rich_help_panel=_RUNS)(run_commands.render)
 app.command(rich_help_panel=_AROUND)(sample_commands.demo)
 app.command(rich_help_panel=_AROUND)(sample_commands.sample)
 app.command(rich_help_panel=_AROUND)(doctor.doctor)
-app.add_typer(train_commands.train_app, name="train", rich_help_panel=_MODELS)
-app.add_typer(train_commands.evaluate_app, name="evaluate", rich_help_panel=_MODELS)
+app.add_typer(train_commands.app, name="train", rich_help_panel=_MODELS)
+app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=_MODELS)
 app.add_typer(models_commands.app, name="models", rich_help_panel=_MODELS)
 app.add_typer(config_commands.app, name="config", rich_help_panel=_AROUND)
 

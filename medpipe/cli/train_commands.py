@@ -1,19 +1,32 @@
-"""Commands that make and judge models: train segment, evaluate segment."""
+"""Commands that make models: train segment, train classify, train plan."""
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from medpipe.cli import options as opt
-from medpipe.cli.screen import print_json, print_table, progress_bars, say
+from medpipe.cli.screen import progress_bars, say
+from medpipe.cli.training import (
+    Choices,
+    DataLicence,
+    DataWorkers,
+    Facts,
+    FiguresFrom,
+    FoldOption,
+    Licence,
+    Limits,
+    PackageVersion,
+    Settings,
+    TrainingFolder,
+    ValidationShare,
+    show_training,
+)
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
-from medpipe.runs.stages.segment import SegmentParams
 
-train_app = typer.Typer(help="Train models on your own data.", no_args_is_help=True)
-evaluate_app = typer.Typer(help="Evaluate models on your own data.", no_args_is_help=True)
+app = typer.Typer(help="Train models on your own data.", no_args_is_help=True)
 
 Data = Annotated[
     Path,
@@ -32,35 +45,7 @@ Scores = Annotated[
 ]
 
 
-TrainingFolder = Annotated[
-    Path,
-    typer.Option("--output", "-o", help="Training folder; the same again goes on.", show_default=False),
-]
-DataLicence = Annotated[str, typer.Option(help="Licence of the data, for the card.", show_default=False)]
-Licence = Annotated[str, typer.Option(help="SPDX identifier of the package's licence.")]
-Limits = Annotated[str, typer.Option(help="What the model has not seen, for the card.")]
-PackageVersion = Annotated[str, typer.Option(help="Version of the package.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="Change the recipe: part.key=value.", show_default=False)
-]
-FoldOption = Annotated[str, typer.Option(help="Fold i of k, as i/k; 1/1 for a single split.")]
-ValidationShare = Annotated[float, typer.Option(help="Share of patients kept for validation; 0 for none.")]
-FiguresFrom = Annotated[
-    list[Path] | None,
-    typer.Option(
-        help="Folder of a finished fold, once for each: pooled figures for a training on all cases.",
-        show_default=False,
-    ),
-]
-DataWorkers = Annotated[int, typer.Option(help="Processes that prepare what is learned from.")]
-
-
-def _as_in_segment(name: str, *, least: float | None = None) -> Any:
-    """Return the option of a parameter that the stage ``segment`` has too."""
-    return typer.Option(help=SegmentParams.model_fields[name].description, min=least)
-
-
-@train_app.command("segment")
+@app.command("segment")
 def train_segment(
     recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
     data: Data,
@@ -81,7 +66,6 @@ def train_segment(
 ) -> None:
     """Train a segmentation network, evaluate it on cases kept aside, and package it."""
     from medpipe.runs.workers.device import choose_devices
-    from medpipe.training.card import PackageFacts
     from medpipe.training.folds import Fold
     from medpipe.training.segmentation.recipe import read_recipe
     from medpipe.training.segmentation.workflow import read_cases, train_segmentation
@@ -89,22 +73,11 @@ def train_segment(
 
     plan = read_recipe(recipe, overrides=tuple(settings or ()))
     case_set = read_cases(data, facts=scores)
-    facts = PackageFacts(
-        version=package_version,
-        data=f"{case_set.name}, {len(case_set.cases)} cases.",
-        data_licence=data_licence,
-        licence=licence,
-        limits=limits,
-        command=shlex.join(
-            [
-                *("medpipe", "train", "segment", recipe.name, "DATA", "-o", "OUT"),
-                *("--data-licence", data_licence, "--licence", licence, "--limits", limits),
-                *("--package-version", package_version, "--fold", fold, "--validation", f"{validation:g}"),
-                *(word for text in settings or () for word in ("--set", text)),
-                *(("--scores", scores.name) if scores else ()),
-                *(word for path in figures_from or () for word in ("--figures-from", path.name)),
-            ]
-        ),
+    own = (*(("--scores", scores.name) if scores else ()),)
+    facts = Facts(data_licence, licence, limits, package_version).of(
+        f"{case_set.name}, {len(case_set.cases)} cases.",
+        ("segment", recipe.name, "DATA", "-o", "OUT"),
+        Choices(tuple(settings or ()), fold, validation, tuple(figures_from or ())).words(*own),
     )
     with progress_bars(quiet=quiet) as progress:
         options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
@@ -118,10 +91,10 @@ def train_segment(
             figures_from=tuple(figures_from or ()),
             options=options,
         )
-    _show_training(result, as_json=as_json, quiet=quiet)
+    show_training(result, as_json=as_json, quiet=quiet)
 
 
-@train_app.command("classify")
+@app.command("classify")
 def train_classify(
     recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
     data: Annotated[
@@ -164,7 +137,6 @@ def train_classify(
 ) -> None:
     """Train a network that answers questions about studies of slices, evaluate and package it."""
     from medpipe.runs.workers.device import choose_devices
-    from medpipe.training.card import PackageFacts
     from medpipe.training.classification.reading import read_studies
     from medpipe.training.classification.recipe import read_classification_recipe
     from medpipe.training.classification.workflow import train_classification
@@ -173,24 +145,15 @@ def train_classify(
 
     plan = read_classification_recipe(recipe, overrides=tuple(settings or ()))
     study_set = read_studies(data, plan, images=images, slices=slices, subset=subset)
-    facts = PackageFacts(
-        version=package_version,
-        data=f"{study_set.name}, {len(study_set.cases)} studies.",
-        data_licence=data_licence,
-        licence=licence,
-        limits=limits,
-        command=shlex.join(
-            [
-                *("medpipe", "train", "classify", recipe.name, data.name, "-o", "OUT"),
-                *("--data-licence", data_licence, "--licence", licence, "--limits", limits),
-                *("--package-version", package_version, "--fold", fold, "--validation", f"{validation:g}"),
-                *(word for text in settings or () for word in ("--set", text)),
-                *(("--slices", slices.name) if slices else ()),
-                *(("--images", "IMAGES") if images else ()),
-                *(("--subset",) if subset else ()),
-                *(word for path in figures_from or () for word in ("--figures-from", path.name)),
-            ]
-        ),
+    own = (
+        *(("--slices", slices.name) if slices else ()),
+        *(("--images", "IMAGES") if images else ()),
+        *(("--subset",) if subset else ()),
+    )
+    facts = Facts(data_licence, licence, limits, package_version).of(
+        f"{study_set.name}, {len(study_set.cases)} studies.",
+        ("classify", recipe.name, data.name, "-o", "OUT"),
+        Choices(tuple(settings or ()), fold, validation, tuple(figures_from or ())).words(*own),
     )
     with progress_bars(quiet=quiet) as progress:
         options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
@@ -205,10 +168,10 @@ def train_classify(
             store_folder=store,
             options=options,
         )
-    _show_training(result, as_json=as_json, quiet=quiet)
+    show_training(result, as_json=as_json, quiet=quiet)
 
 
-@train_app.command("plan")
+@app.command("plan")
 def train_plan(
     data: Data,
     output: Annotated[
@@ -252,92 +215,3 @@ def train_plan(
     if not quiet:
         say(f"recipe: {output}")
         say(f"next: medpipe train segment {shlex.quote(str(output))} {shlex.quote(str(data))} -o trained/")
-
-
-@evaluate_app.command("segment")
-def evaluate_segment(
-    package: Annotated[str, typer.Argument(help="Name or folder of a model package.", show_default=False)],
-    data: Data,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for scores and pictures.", show_default=False)
-    ],
-    splits: Annotated[
-        Path | None, typer.Option(help="File of splits; every case by default.", show_default=False)
-    ] = None,
-    part: Annotated[str, typer.Option(help="Part of the split: train, validation or test.")] = "validation",
-    fold: Annotated[int, typer.Option(help="Fold of the split file, from 1.")] = 1,
-    scores: Scores = None,
-    tolerance_mm: Annotated[
-        float, typer.Option(help="Tolerance of the normalised surface Dice (NSD) in mm.", min=0.0)
-    ] = 1.0,
-    largest: Annotated[bool, _as_in_segment("largest")] = False,
-    min_object_ml: Annotated[float, _as_in_segment("min_object_ml", least=0.0)] = 0.0,
-    max_objects: Annotated[int, _as_in_segment("max_objects", least=0)] = 0,
-    fill_holes: Annotated[bool, _as_in_segment("fill_holes")] = False,
-    device: opt.Device = "auto",
-    as_json: opt.AsJson = False,
-    quiet: opt.Quiet = False,
-) -> None:
-    """Score a segmentation package against masks, cleaned as by `segment`; draw the worst cases."""
-    from medpipe.runs.evaluate_segmentation import EvaluationRequest, evaluate_segmentation
-    from medpipe.runs.workers.device import choose_devices
-    from medpipe.tasks.cleaning import Cleaning
-    from medpipe.training.card import figure_rows
-    from medpipe.training.segmentation.workflow import read_cases
-
-    request = EvaluationRequest(
-        package,
-        splits=splits,
-        part=part,
-        fold=fold,
-        device=choose_devices(device, 1)[0],
-        tolerance_mm=tolerance_mm,
-        cleaning=Cleaning(largest, min_object_ml, max_objects, fill_holes),
-    )
-    with progress_bars(quiet=quiet) as progress:
-        figures = evaluate_segmentation(request, read_cases(data, facts=scores), output, progress=progress)
-    if as_json:
-        print_json(figure_rows(figures))
-        return
-    _show_figures(figures)
-    if not quiet:
-        say(f"scores: {output / 'scores.csv'}; worst cases: {output / 'worst'}")
-
-
-def _show_training(result: Any, *, as_json: bool, quiet: bool) -> None:
-    from medpipe.training.card import figure_rows
-
-    if as_json:
-        print_json(
-            {
-                "checkpoint": str(result.fit.checkpoint),
-                "steps": result.fit.steps,
-                "package": str(result.package.path) if result.package else None,
-                "figures": figure_rows(result.figures),
-            }
-        )
-        return
-    _show_figures(result.figures)
-    if not quiet:
-        say(f"{result.fit.steps} steps; checkpoint: {result.fit.checkpoint}")
-        say(
-            f"package: {result.package.path}"
-            if result.package
-            else "no package: nothing was kept for figures"
-        )
-
-
-def _show_figures(figures: Any) -> None:
-    print_table(
-        ("structure", "metric", "mean", "95 % interval", "cases"),
-        [
-            (
-                item.structure,
-                item.metric,
-                f"{item.mean:.4g}",
-                f"{item.interval.low:.4g} to {item.interval.high:.4g}",
-                item.num_cases,
-            )
-            for item in figures
-        ],
-    )
