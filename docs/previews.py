@@ -15,7 +15,7 @@ from medpipe.core.volume import Volume
 from medpipe.io.nifti import write_volume
 from medpipe.io.template import load_mni
 from medpipe.runs.augmentation import AugmentOptions, augment_scans
-from medpipe.simulate.head_ct import tilted_head_ct
+from medpipe.simulate.head_ct.beaded import tilted_head_ct
 from medpipe.simulate.radiograph import chest_radiograph
 from medpipe.transforms.registration import Registration
 from medpipe.transforms.structure_crop import STRUCTURES, crop_structure

@@ -5,7 +5,7 @@ from pathlib import Path
 from medpipe.io.dicom.write import SeriesLabels, write_series
 from medpipe.io.nifti import write_volume
 from medpipe.simulate.faults.catalogue import ALL_FAULTS
-from medpipe.simulate.head_ct import tilted_head_ct
+from medpipe.simulate.head_ct.beaded import tilted_head_ct
 from medpipe.simulate.phantom import marker_phantom, random_oblique_affine
 
 PIXEL_MM = 2.5

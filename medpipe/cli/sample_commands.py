@@ -25,11 +25,15 @@ def sample(
     brains: Annotated[
         int, typer.Option(help="Simulated brains with masks and an MMSE, as a data set to train on.")
     ] = 0,
+    head_cts: Annotated[
+        int,
+        typer.Option(help="Simulated head CTs with bleeds and mass effect, as a data set to train on."),
+    ] = 0,
 ) -> None:
     """Write sample studies: the MNI152 brain, simulated CT with gantry tilt, broken files."""
     from medpipe.simulate.sample import write_sample
 
-    write_sample(folder, faults=faults, many=many, brains=brains)
+    write_sample(folder, faults=faults, many=many, brains=brains, head_cts=head_cts)
     say(f"sample data: {folder}")
 
 

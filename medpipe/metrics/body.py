@@ -115,18 +115,26 @@ def measure_intensities(values: npt.NDArray[Any]) -> dict[str, float]:
     }
 
 
+def slice_depths_mm(slices: SliceStack) -> Array:
+    """Return the depth in mm that each slice stands for, ``(S,)``: halfway to its neighbours on both sides.
+
+    One slice alone stands for its thickness, or for 1 mm where that is unknown.
+    """
+    gaps = slices.gaps_mm
+    if not len(gaps):
+        return np.nan_to_num(slices.thickness_mm, nan=1.0)
+    padded = np.concatenate([gaps[:1], gaps, gaps[-1:]])
+    return np.asarray((padded[:-1] + padded[1:]) / 2, dtype=np.float64)
+
+
 def _as_array(image: Volume | SliceStack) -> tuple[npt.NDArray[np.float32], Array, Array | None]:
     """Return values ``(I, J, K)``, affine, and for slices the depth in mm that each stands for."""
     if isinstance(image, Volume):
         return image.array[0].numpy(), image.affine, None
     affine = image.slice_affine(0)
-    gaps = image.gaps_mm
-    depths = image.thickness_mm
-    if len(gaps):
-        padded = np.concatenate([gaps[:1], gaps, gaps[-1:]])
-        depths = (padded[:-1] + padded[1:]) / 2
-        affine[:3, 2] *= float(np.median(gaps))
-    return np.moveaxis(image.array[:, 0].numpy(), 0, 2), affine, np.nan_to_num(depths, nan=1.0)
+    if image.num_slices > 1:
+        affine[:3, 2] *= float(np.median(image.gaps_mm))
+    return np.moveaxis(image.array[:, 0].numpy(), 0, 2), affine, slice_depths_mm(image)
 
 
 def _threshold(values: npt.NDArray[np.float32], *, is_ct: bool) -> float | None:

@@ -30,6 +30,8 @@ from medpipe.core.volume import Volume
 from medpipe.io.atomic import write_text
 from medpipe.io.nifti import write_label_map, write_volume
 from medpipe.io.template import MniMap, load_mni
+from medpipe.simulate.turns import turn
+from medpipe.simulate.ventricles import DEEP_MM, lateral_ventricles
 from medpipe.transforms.structure_crop import STRUCTURES
 
 GREY, WHITE, VENTRICLES = 1, 2, 3
@@ -68,9 +70,6 @@ NOISE_RANGE: Final = (0.02, 0.06)
 
 _CENTRE_MM: Final = (0.0, -18.0, 6.0)
 _EXTENT_MM: Final = (160.0, 192.0, 160.0)
-_DEEP_MM: Final = 25.0
-"""The ventricles are the fluid that lies deeper than this below the surface of the brain."""
-_NEAR_VENTRICLES_MM: Final = (0.0, -16.0, 15.0)
 _TEMPLATE_SPACING_MM: Final = 2
 
 
@@ -183,7 +182,7 @@ def _anatomy() -> _Anatomy:
     affine = maps[MniMap.T1].affine
     inside = ndimage.binary_fill_holes(ndimage.binary_closing(t1 > 0.05, iterations=4))
     depth_mm = ndimage.distance_transform_edt(inside) * _TEMPLATE_SPACING_MM
-    ventricles = _nearest_object((1.0 - grey - white > 0.5) & (depth_mm > _DEEP_MM), affine)
+    ventricles = lateral_ventricles((1.0 - grey - white > 0.5) & (depth_mm > DEEP_MM), affine)
     around = ndimage.binary_dilation(ventricles, iterations=2)
     fluid = np.where(around, (1.0 - grey - white).clip(0.0, 1.0), 0.0)
     distance_mm = ndimage.distance_transform_edt(~ventricles) * _TEMPLATE_SPACING_MM
@@ -193,16 +192,6 @@ def _anatomy() -> _Anatomy:
     slope = np.stack(np.gradient(signed))
     outward = slope / np.linalg.norm(slope, axis=0).clip(1e-6)
     return _Anatomy(grey, white, fluid, outward, distance_mm, _hippocampi(t1.shape, affine), affine)
-
-
-def _nearest_object(mask: npt.NDArray[np.bool_], affine: Array) -> npt.NDArray[np.bool_]:
-    """Return the object of at least a thousand voxels whose middle is nearest to the ventricles' place."""
-    objects, count = ndimage.label(mask)
-    sizes = np.bincount(objects.ravel(), minlength=count + 1)
-    large = [value for value in range(1, count + 1) if sizes[value] >= 1000]
-    middles = apply_affine(affine, np.array(ndimage.center_of_mass(mask, objects, large)))
-    nearest = np.linalg.norm(middles - _NEAR_VENTRICLES_MM, axis=1).argmin()
-    return np.asarray(objects == large[int(nearest)])
 
 
 def _hippocampi(shape: tuple[int, ...], affine: Array) -> Array:
@@ -243,19 +232,12 @@ def _posed(grid: Grid, rng: np.random.Generator) -> Array:
     """Return the point of the template ``(N, 3)`` that lies at each voxel: size, pose and shape drawn."""
     scale = rng.uniform(*SIZE_RANGE) * rng.uniform(*AXIS_RANGE, size=3)
     about_x, about_y, about_z = np.radians(rng.uniform(-TURN_DEGREES, TURN_DEGREES, size=3))
-    turn = _turn(1, 2, about_x) @ _turn(0, 2, about_y) @ _turn(0, 1, about_z)
+    pose = turn(1, 2, about_x) @ turn(0, 2, about_y) @ turn(0, 1, about_z)
     shift = rng.uniform(-SHIFT_MM, SHIFT_MM, size=3)
     offsets = grid.to_world_mm(np.indices(grid.shape).reshape(3, -1).T) - _CENTRE_MM - shift
     shape = np.stack([_smooth(grid, SHAPE_SIGMA_MM, rng).ravel() for _ in range(3)], axis=1)
-    points: Array = offsets @ turn.T / scale + SHAPE_MM * shape + _CENTRE_MM
+    points: Array = offsets @ pose.T / scale + SHAPE_MM * shape + _CENTRE_MM
     return points
-
-
-def _turn(first: int, second: int, angle: float) -> Array:
-    matrix = np.eye(3)
-    matrix[[first, second], [first, second]] = np.cos(angle)
-    matrix[first, second], matrix[second, first] = -np.sin(angle), np.sin(angle)
-    return matrix
 
 
 def _smooth(grid: Grid, sigma_mm: float, rng: np.random.Generator) -> Array:

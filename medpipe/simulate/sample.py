@@ -15,7 +15,8 @@ from medpipe.io.nifti import write_volume
 from medpipe.io.template import load_mni
 from medpipe.simulate.brain_phantoms import write_phantom_brains
 from medpipe.simulate.faults.catalogue import ALL_FAULTS
-from medpipe.simulate.head_ct import sequential_head_ct, tilted_head_ct
+from medpipe.simulate.head_ct.beaded import sequential_head_ct, tilted_head_ct
+from medpipe.simulate.head_ct.writing import write_head_cts
 from medpipe.simulate.mni import oblique_brain
 from medpipe.simulate.radiograph import chest_radiograph
 from medpipe.simulate.studies import write_small_studies
@@ -60,7 +61,9 @@ class SampleEntry:
     holds: str
 
 
-def write_sample(folder: Path, *, faults: bool = False, many: int = 0, brains: int = 0) -> list[SampleEntry]:
+def write_sample(
+    folder: Path, *, faults: bool = False, many: int = 0, brains: int = 0, head_cts: int = 0
+) -> list[SampleEntry]:
     """Write the sample tree.
 
     Args:
@@ -68,6 +71,7 @@ def write_sample(folder: Path, *, faults: bool = False, many: int = 0, brains: i
         faults: Write every fault that medpipe knows (save :data:`KEPT_OUT`), not a handful.
         many: Further small simulated studies.
         brains: Simulated brains with masks and an MMSE, as a data set to train on.
+        head_cts: Simulated head CTs with bleeds and mass effect, as a data set to train on.
 
     Returns:
         What was written, in the order of the folders.
@@ -85,6 +89,8 @@ def write_sample(folder: Path, *, faults: bool = False, many: int = 0, brains: i
         entries.append(_write_many(folder / "08-many-small-studies", many))
     if brains:
         entries.append(_write_brains(folder / "09-simulated-brains", brains))
+    if head_cts:
+        entries.append(_write_head_cts(folder / "10-simulated-head-cts", head_cts))
     return entries
 
 
@@ -162,3 +168,9 @@ def _write_many(folder: Path, count: int) -> SampleEntry:
 def _write_brains(folder: Path, count: int) -> SampleEntry:
     write_phantom_brains(folder, range(count))
     return SampleEntry(folder, f"{count} simulated brains with masks and an MMSE, a data set to train on")
+
+
+def _write_head_cts(folder: Path, count: int) -> SampleEntry:
+    write_head_cts(folder, range(count))
+    holds = f"{count} simulated head CTs with bleeds and mass effect, a data set to train on"
+    return SampleEntry(folder, holds)

@@ -7,7 +7,7 @@ from medpipe.core.affine import apply_affine, inverse_of
 from medpipe.core.slice_stack import SliceStack
 from medpipe.core.volume import Volume
 from medpipe.io.template import MniMap, load_mni
-from medpipe.simulate.head_ct import BEAD_HU, BEAD_RADIUS_MM, sequential_head_ct, tilted_head_ct
+from medpipe.simulate.head_ct.beaded import BEAD_HU, BEAD_RADIUS_MM, sequential_head_ct, tilted_head_ct
 from medpipe.simulate.mni import MR_SCALE, oblique_brain
 from medpipe.simulate.phantom import Marker
 from medpipe.simulate.small_ct import small_ct

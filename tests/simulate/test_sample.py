@@ -1,5 +1,6 @@
 """The sample tree holds what its folders say."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -16,7 +17,7 @@ FEW_MEGABYTES = 20e6
 
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> list[SampleEntry]:
-    return write_sample(tmp_path_factory.mktemp("sample"), many=2)
+    return write_sample(tmp_path_factory.mktemp("sample"), many=2, head_cts=1)
 
 
 @pytest.mark.slow
@@ -44,7 +45,15 @@ class TestSample:
         assert all(len(folders) == 1 for folders in studies.values())
 
     def test_many_are_written_on_request(self, entries: list[SampleEntry]) -> None:
-        assert len(os.listdir(entries[-1].folder)) == 2
+        (many,) = (entry for entry in entries if entry.folder.name == "08-many-small-studies")
+        assert len(os.listdir(many.folder)) == 2
+
+    def test_head_cts_are_a_data_set_of_their_own(self, entries: list[SampleEntry]) -> None:
+        folder = entries[-1].folder
+        assert folder.name == "10-simulated-head-cts"
+        with (folder / "studies.csv").open(newline="") as stream:
+            (row,) = csv.DictReader(stream)
+        assert len(os.listdir(folder / row["image"])) == int(row["num_slices"])
 
     def test_every_fault_is_written_on_request_and_again(self, tmp_path: Path) -> None:
         for _ in range(2):

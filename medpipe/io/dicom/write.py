@@ -121,7 +121,7 @@ def series_datasets(
     datasets = []
     for index, number in enumerate(numbers):
         dataset = deepcopy(shared)  # pydicom's own copies share their elements
-        dataset.SOPInstanceUID = derive_uid(labels.seed, labels.series_number, "instance", index)
+        dataset.SOPInstanceUID = instance_uid(labels, index)
         dataset.InstanceNumber = int(number)
         dataset.ImagePositionPatient = _decimal_strings(position[index])
         dataset.SliceThickness = _thickness(stack.thickness_mm[index])
@@ -130,6 +130,11 @@ def series_datasets(
         dataset.file_meta = _file_meta(dataset)
         datasets.append(dataset)
     return datasets
+
+
+def instance_uid(labels: SeriesLabels, index: int) -> str:
+    """Return the SOPInstanceUID that the slice at an index along K is written with."""
+    return derive_uid(labels.seed, labels.series_number, "instance", index)
 
 
 def slices_of(volume: Volume) -> SliceStack:
