@@ -31,6 +31,7 @@ class SliceEncoder(nn.Module):
         # Channels last: twice as fast on a CPU for depthwise convolutions, and what a GPU likes.
         self.network = _feature_network(name, in_channels).to(memory_format=torch.channels_last)
         self.num_features = int(self.network.feature_info.channels()[-1])  # type: ignore[operator, union-attr]  # timm's own
+        self.name = name
         self.chunk = chunk
         self.recompute = recompute
 

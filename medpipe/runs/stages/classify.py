@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from medpipe.core.slice_stack import SliceStack
     from medpipe.inference.classifier import Classified, Classifier
 
+_ROUNDING = (0.99, 1.01)
+"""Headers round positions: a series at the very edge of what was seen is none beyond it."""
+
 
 class ClassifyParams(Params):
     """Parameters of ``classify``."""
@@ -166,7 +169,3 @@ class Classify(Stage):
                 )
             )
         return tuple(figures)
-
-
-_ROUNDING = (0.99, 1.01)
-"""Headers round positions: a series at the very edge of what was seen is none beyond it."""

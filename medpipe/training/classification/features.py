@@ -57,13 +57,14 @@ def compute_features(
     """Encode the slices of studies by the network as it stands.
 
     Args:
-        network: Left in evaluation mode, on ``device``.
+        network: Left on ``device``, in the mode that it was in.
         spec: Its preprocessing.
         store: Of the slices.
         ids: Studies to encode.
         device: Where to compute.
         progress: Called after each study.
     """
+    was_training = network.training
     network.to(device).eval()
     features = {}
     for case_id in ids:
@@ -71,4 +72,5 @@ def compute_features(
         encoded = network.encode(slice_channels(values, spec), [len(values)])
         features[case_id] = encoded.float().cpu().numpy()
         progress()
+    network.train(was_training)
     return FeatureStore(store, features)

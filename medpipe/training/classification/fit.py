@@ -76,7 +76,7 @@ def fit_classifier(
     assert isinstance(network, SliceAggregator)  # the only one of this task
     initialise_encoder(
         network.encoder.network,
-        str(recipe.network.arguments.get("encoder", _DEFAULT_ENCODER)),
+        network.encoder.name,
         recipe.initial,
         in_channels=network.neighbours * len(recipe.preprocessing.channels),
     )
@@ -122,7 +122,7 @@ def _fit_stage(
     """Train one part; the network is left as the part began."""
     labels, scores = fitted_labels(recipe, studies.train), fitted_scores(recipe, studies.train)
     if stage.train == "slices":
-        data: SliceData | StudyData = _slice_data(recipe, stage, studies, options)
+        data: SliceData | StudyData = _slice_data(recipe, stage, network, studies, options)
     else:
         data = _study_data(recipe, stage, network, studies, options)
     per_epoch = len(data.train_dataloader())
@@ -146,13 +146,17 @@ def _fit_stage(
 
 
 def _slice_data(
-    recipe: ClassificationRecipe, stage: StageRecipe, studies: Studies, options: FitOptions
+    recipe: ClassificationRecipe,
+    stage: StageRecipe,
+    network: SliceAggregator,
+    studies: Studies,
+    options: FitOptions,
 ) -> SliceData:
     dataset = SliceDataset(
         studies.store,
         studies.train,
         labels=[label.name for label in recipe.labels],
-        neighbours=int(recipe.network.arguments.get("neighbours", 1)),
+        neighbours=network.neighbours,
         seed=recipe.seed,
         transform=partial(augment_slice, augmentation=recipe.augmentation) if recipe.augmentation else None,
     )
@@ -195,4 +199,3 @@ def _study_data(
 
 
 _SURE = 0.5
-_DEFAULT_ENCODER = "resnet18"

@@ -42,6 +42,4 @@ class StudyPreparation:
     @property
     def settings(self) -> str:
         """All that the result depends on but the files; intensities come later."""
-        return self.spec.model_copy(update={"channels": self.spec.channels[:1]}).model_dump_json(
-            exclude={"channels"}
-        )
+        return self.spec.model_dump_json(exclude={"channels"})

@@ -33,9 +33,9 @@ class StageRecipe(Part):
     """One part of a training; parts follow each other, each from the weights of the one before.
 
     Attributes:
-        train: ``"slices"``: the encoder, on single slices and their labels, or on their study's where slices
-            have none; ``"aggregator"``: all but the encoder, on features that are computed once; ``"whole"``:
-            everything, on whole studies.
+        train: ``"slices"``: the encoder, on single slices that have labels of their own; ``"aggregator"``:
+            all but the encoder, on features that are computed once; ``"whole"``: everything, on whole
+            studies.
         epochs: Times that every study, or as many slices as there are, is seen.
         batch_slices: Slices a step; whole studies as many as fit, one at least.
         positive_share: Share of slices with any label, of those drawn for ``"slices"``; 0 draws all alike.

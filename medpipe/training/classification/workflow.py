@@ -197,6 +197,7 @@ def _answers(
     network = build_network(recipe.network.name, network_arguments(recipe))
     assert isinstance(network, SliceAggregator)  # the only one of this task
     network.load_state_dict(network_state(checkpoint))
+    network.eval()
     task = ScoreTask(fitted_scores(recipe, studies.train))
     answers: list[StudyAnswerResult] = []
     scores: list[ScoreResult] = []
