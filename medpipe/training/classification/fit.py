@@ -1,7 +1,7 @@
 """Fitting a slice aggregator: the parts of a recipe, one after the other, each in a folder of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from medpipe.training.initial_weights import initialise_encoder
 from medpipe.training.trainer import Course, FitOptions, FitResult, start_folder, train_network
 from medpipe.transforms.slice_augment import augment_slice, augment_study
 
+_SURE = 0.5
+
 
 @dataclass(frozen=True)
 class Studies:
@@ -36,11 +38,14 @@ class Studies:
         store: Slices of all cases.
         train: Cases to learn from.
         validation: Cases to look at; may be empty.
+        features: Of all cases, by the encoder that a recipe whose first part is ``"aggregator"`` starts from,
+            where they are at hand: trainings that differ in what comes after the encoder share them.
     """
 
     store: SliceStore
     train: tuple[StudyCase, ...]
     validation: tuple[StudyCase, ...]
+    features: FeatureStore | None = None
 
 
 def network_arguments(recipe: ClassificationRecipe) -> dict[str, Any]:
@@ -85,6 +90,8 @@ def fit_classifier(
         place = folder / f"{number}-{stage.train}"
         result = _fit_stage(recipe, stage, network, studies, place, options)
         network.load_state_dict(network_state(result.checkpoint))
+        if stage.train != "aggregator":
+            studies = replace(studies, features=None)  # of an encoder that was
         steps += result.steps
     return FitResult(result.checkpoint, steps)
 
@@ -179,9 +186,7 @@ def _study_data(
     store: SliceStore | FeatureStore = studies.store
     augmentation = recipe.augmentation
     if stage.train == "aggregator":
-        ids = [case.id for case in (*studies.train, *studies.validation)]
-        store = compute_features(network, recipe.preprocessing, studies.store, ids, device=options.device)
-        network.cpu()
+        store = studies.features or _features(recipe, network, studies, options)
         augmentation = augmentation.of_order() if augmentation else None
     common: Mapping[str, Any] = {
         "labels": [label.name for label in recipe.labels],
@@ -198,4 +203,10 @@ def _study_data(
     )
 
 
-_SURE = 0.5
+def _features(
+    recipe: ClassificationRecipe, network: SliceAggregator, studies: Studies, options: FitOptions
+) -> FeatureStore:
+    ids = [case.id for case in (*studies.train, *studies.validation)]
+    features = compute_features(network, recipe.preprocessing, studies.store, ids, device=options.device)
+    network.cpu()
+    return features
