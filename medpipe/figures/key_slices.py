@@ -31,21 +31,23 @@ class KeySlice:
     """A slice to show for a label.
 
     Attributes:
-        label: With a probability for each slice.
+        label: With a probability for each slice, or with a share.
         index: Of the slice in the stack, from 0.
         evidence: ``(H, W)`` in [0, 1], axes as I and J of the slice, over the same field though it may be
             coarser; None where there is none.
+        share: How much the slice counted for the study's answer, in [0, 1], where the label is none that
+            slices have.
     """
 
     label: Label
     index: int
     evidence: npt.NDArray[Any] | None = None
+    share: float | None = None
 
 
-def highest_slices(label: Label, *, count: int = 1) -> tuple[int, ...]:
-    """Return the slices of highest probability, highest first; fewer where there are fewer."""
-    probs = label.slice_probabilities
-    return tuple(sorted(range(len(probs)), key=lambda index: (-probs[index], index))[:count])
+def highest_slices(values: Sequence[float], *, count: int = 1) -> tuple[int, ...]:
+    """Return the slices of highest value, highest first; fewer where there are fewer."""
+    return tuple(sorted(range(len(values)), key=lambda index: (-values[index], index))[:count])
 
 
 def draw_key_slices(
@@ -106,7 +108,8 @@ def draw_key_slices(
 
 
 def _check(key: KeySlice, num_slices: int) -> None:
-    if not 0 <= key.index < num_slices or len(key.label.slice_probabilities) != num_slices:
+    is_of_stack = key.share is not None or len(key.label.slice_probabilities) == num_slices
+    if not (is_of_stack and 0 <= key.index < num_slices):
         raise ShapeError(
             f"The key slice of {key.label.id!r} is not of this stack",
             found=f"slice {key.index} of {len(key.label.slice_probabilities)}, the stack has {num_slices}",
@@ -142,9 +145,10 @@ def _tiles(
 
 def _place_text(key: KeySlice, places: StackPlaces) -> str:
     height_mm = places.heights_mm[key.index]
-    probability = key.label.slice_probabilities[key.index]
-    slice_text = f"slice {key.index + 1} of {len(places.places_mm)}"
-    return f"probability {probability:.2f} in {slice_text}, at {height_mm:.1f} mm"
+    slice_text = f"slice {key.index + 1} of {len(places.places_mm)}, at {height_mm:.1f} mm"
+    if key.share is not None:
+        return f"{key.share:.0%} of the answer from {slice_text}"
+    return f"probability {key.label.slice_probabilities[key.index]:.2f} in {slice_text}"
 
 
 def _lay_out(count: int, extent_mm: tuple[float, float]) -> Layout:

@@ -67,24 +67,28 @@ class Classifier:
         features = self.network.encode(self._channels(prepared.values), lengths)
         output = self.network.aggregate(features, lengths, prepared.gaps_mm.to(self.device))
         slice_probs = output.slice_logits.float().sigmoid().cpu()[prepared.members]
+        weights = output.weights.float().cpu()[prepared.members]
         scores = None if output.scores is None else output.scores[0].float().cpu()
         gaps_mm = prepared.gaps_mm[1:]
         return Classified(
-            StudyAnswer(output.study_logits[0].float().cpu(), slice_probs, scores),
+            StudyAnswer(output.study_logits[0].float().cpu(), slice_probs, weights, scores),
             prepared,
             features,
             (float(gaps_mm.min()), float(gaps_mm.max())) if len(gaps_mm) else None,
         )
 
     @torch.inference_mode()
-    def evidence(self, stack: SliceStack, found: Classified, label: int, slice_index: int) -> Tensor:
-        """Return what a slice's answer rests on: how much it loses where a patch of the slice is blurred.
+    def evidence(
+        self, stack: SliceStack, found: Classified, label: int, slice_index: int, *, of_study: bool = False
+    ) -> Tensor:
+        """Return what an answer rests on in a slice: how much it loses where a patch of the slice is blurred.
 
         Args:
             stack: The series.
             found: What :meth:`classify` gave of it.
             label: Number of the label.
             slice_index: Slice of the series.
+            of_study: Whether the answer is the study's; otherwise the slice's.
 
         Returns:
             ``(I, J)`` on the slice, from 0 to 1, where 1 is the most that any patch takes from the logit; all
@@ -98,7 +102,8 @@ class Classifier:
         reach = self.network.neighbours // 2
         seen_by = range(max(0, place - reach), min(len(prepared.values), place + reach + 1))
         shown = range(max(0, place - 2 * reach), min(len(prepared.values), place + 2 * reach + 1))
-        plain = self._logit(found.features, prepared.gaps_mm, place, label)
+        asked = None if of_study else place
+        plain = self._logit(found.features, prepared.gaps_mm, asked, label)
         drops = torch.zeros(prepared.values.shape[1:], device=self.device)
         blurred = _blurred(prepared.values[place])
         for window in _windows(*drops.shape):
@@ -110,14 +115,16 @@ class Classifier:
             features[seen_by.start : seen_by.stop] = changed[
                 seen_by.start - shown.start : seen_by.stop - shown.start
             ]
-            lost = plain - self._logit(features, prepared.gaps_mm, place, label)
+            lost = plain - self._logit(features, prepared.gaps_mm, asked, label)
             drops += weight * lost.clamp(min=0.0)
         most = drops.max()
         return on_source(drops / most if most > 0 else drops, prepared, stack).cpu()
 
-    def _logit(self, features: Tensor, gaps_mm: Tensor, place: int, label: int) -> Tensor:
+    def _logit(self, features: Tensor, gaps_mm: Tensor, place: int | None, label: int) -> Tensor:
+        """Return the logit of a slice, or of the study."""
         output = self.network.aggregate(features, [len(features)], gaps_mm.to(self.device))
-        return output.slice_logits[place, label].float()
+        logits = output.study_logits[0] if place is None else output.slice_logits[place]
+        return logits[label].float()
 
     def _channels(self, values: Tensor) -> Tensor:
         dtype = next(self.network.parameters()).dtype

@@ -24,11 +24,13 @@ class StudyAnswer(NamedTuple):
     Attributes:
         logits: ``(L,)`` of the study.
         slice_probs: ``(S, L)`` for every slice of the series, in its order.
+        weights: ``(S, L)``: how much each slice, or its slab, counted for the study's answer.
         scores: ``(R,)`` numbers for :class:`medpipe.tasks.scores.ScoreTask`; None where there are none.
     """
 
     logits: Tensor
     slice_probs: Tensor
+    weights: Tensor
     scores: Tensor | None = None
 
 

@@ -27,7 +27,7 @@ def label_of() -> Callable[..., Label]:
             "id": f"classify/{name}",
             "code": CodedConcept(scheme="99MEDPIPE", value=name, meaning=name),
             "made_by": Maker(name="head-ct", version="1.0.0"),
-            "probability": max(curve),
+            "probability": max(curve, default=threshold),
             "threshold": threshold,
             "slice_probabilities": curve,
         }

@@ -25,9 +25,9 @@ def orange(pixels: np.ndarray) -> np.ndarray:
 
 def test_highest_slices_come_highest_first_and_ties_in_order(label_of: LabelBuilder) -> None:
     label = label_of("bleed", 0.2, 0.9, 0.5, 0.9)
-    assert highest_slices(label) == (1,)
-    assert highest_slices(label, count=3) == (1, 3, 2)
-    assert highest_slices(label, count=9) == (1, 3, 2, 0)
+    assert highest_slices(label.slice_probabilities) == (1,)
+    assert highest_slices(label.slice_probabilities, count=3) == (1, 3, 2)
+    assert highest_slices(label.slice_probabilities, count=9) == (1, 3, 2, 0)
 
 
 def test_words_name_slice_place_and_probability(label_of: LabelBuilder) -> None:
@@ -39,6 +39,12 @@ def test_words_name_slice_place_and_probability(label_of: LabelBuilder) -> None:
     assert "bleed: probability 0.50 in slice 3 of 3, at 17.0 mm" in figure.alt
     assert "evidence" not in figure.caption + figure.alt
     assert "patient's left is on the right" in figure.caption
+
+
+def test_slice_of_a_label_that_slices_do_not_have_states_its_share(label_of: LabelBuilder) -> None:
+    keys = [KeySlice(label_of("malignant"), 1, share=0.34)]
+    figure = draw_key_slices(STACK, AXIAL, positions(0, 5, 10), keys, modality="CT")
+    assert "malignant: 34% of the answer from slice 2 of 3, at 5.0 mm" in figure.alt
 
 
 @pytest.mark.parametrize(("runs_left", "runs_back"), [(True, True), (False, True), (True, False)])

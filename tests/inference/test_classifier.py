@@ -49,6 +49,7 @@ def reader_of_brightness() -> Classifier:
     network.slice_head = nn.Linear(1, 2)
     network.study_head = nn.Linear(1, 2)
     nn.init.ones_(network.slice_head.weight)
+    nn.init.ones_(network.study_head.weight)
     return found
 
 
@@ -71,6 +72,7 @@ class TestAnswers:
         assert found.answer.logits.shape == (2,)
         assert found.answer.slice_probs.shape == (3, 2)
         assert found.gaps_mm == (4.0, 7.0)
+        assert_close(found.answer.weights.sum(dim=0), torch.ones(2))
 
     def test_slices_of_one_slab_share_theirs(self) -> None:
         found = classifier().classify(series([0.0, 2.0, 4.0, 6.0]))
@@ -116,6 +118,14 @@ class TestEvidence:
         place = np.unravel_index(int(evidence.argmax()), evidence.shape)
         assert abs(place[0] - SPOT[0]) <= 3
         assert abs(place[1] - SPOT[1]) <= 3
+
+    def test_of_the_study_points_there_too(self) -> None:
+        reader, stack = reader_of_brightness(), series([0.0, 5.0, 10.0])
+        found = reader.classify(stack)
+        evidence = reader.evidence(stack, found, 0, 1, of_study=True)
+        assert_close(evidence, reader.evidence(stack, found, 0, 1))
+        # The first slice has no spot: blurring it takes nothing from the study.
+        assert reader.evidence(stack, found, 0, 0, of_study=True).max() == 0
 
     def test_is_nothing_where_nothing_takes_from_the_answer(self) -> None:
         reader, stack = reader_of_brightness(), series([0.0, 5.0, 10.0])

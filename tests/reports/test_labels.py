@@ -56,7 +56,11 @@ def head_study() -> tuple[list[Any], list[Figure]]:
     slices = np.random.default_rng(0).normal(35, 5, (7, 40, 48))
     evidence = np.zeros((8, 8))
     evidence[3:5, 2:4] = 1.0
-    keys = [KeySlice(item, highest_slices(item)[0], evidence) for item in labels if item.is_positive]
+    keys = [
+        KeySlice(item, highest_slices(item.slice_probabilities)[0], evidence)
+        for item in labels
+        if item.is_positive
+    ]
     figures = [
         draw_slice_curves(labels, AXIAL, positions_mm),
         draw_key_slices(slices, AXIAL, positions_mm, keys, modality="CT"),

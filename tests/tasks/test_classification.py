@@ -71,7 +71,9 @@ class TestLosses:
 class TestFindings:
     def test_state_probability_threshold_and_curve(self) -> None:
         task = ClassificationTask((label("any", threshold=0.7),))
-        answer = StudyAnswer(torch.tensor([log(3.0)]), torch.tensor([[0.25], [0.5], [0.125]]))
+        answer = StudyAnswer(
+            torch.tensor([log(3.0)]), torch.tensor([[0.25], [0.5], [0.125]]), torch.ones(3, 1)
+        )
         (found,) = task.findings(answer, source="image", made_by=MAKER)
         assert found.id == "heads/image/any"
         assert found.probability == pytest.approx(0.75)
@@ -83,7 +85,9 @@ class TestFindings:
         calibration = LogitCalibration(slope=0.5, offset=log(3.0), covariance=(0.0, 0.0, 0.01), num_cases=90)
         task = ClassificationTask((label("any", calibration=calibration),))
         (found,) = task.findings(
-            StudyAnswer(torch.tensor([0.0]), torch.zeros(1, 1)), source="image", made_by=MAKER
+            StudyAnswer(torch.tensor([0.0]), torch.zeros(1, 1), torch.ones(1, 1)),
+            source="image",
+            made_by=MAKER,
         )
         assert found.probability == pytest.approx(0.75)
         assert found.uncertainty is not None
@@ -92,6 +96,8 @@ class TestFindings:
     def test_have_no_curve_where_slices_do_not_have_the_label(self) -> None:
         task = ClassificationTask((label("any", by_slice=False),))
         (found,) = task.findings(
-            StudyAnswer(torch.tensor([0.0]), torch.zeros(4, 1)), source="image", made_by=MAKER
+            StudyAnswer(torch.tensor([0.0]), torch.zeros(4, 1), torch.ones(4, 1)),
+            source="image",
+            made_by=MAKER,
         )
         assert found.slice_probabilities == ()

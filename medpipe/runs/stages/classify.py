@@ -13,6 +13,7 @@ from medpipe.zoo.finder import find_package
 
 if TYPE_CHECKING:
     from medpipe.core.slice_stack import SliceStack
+    from medpipe.figures.key_slices import KeySlice
     from medpipe.inference.classifier import Classified, Classifier
 
 _ROUNDING = (0.99, 1.01)
@@ -138,7 +139,7 @@ class Classify(Stage):
     def _figures(
         self, stack: "SliceStack", found: "Classified", labels: tuple[Label, ...]
     ) -> tuple[Figure, ...]:
-        from medpipe.figures.key_slices import KeySlice, draw_key_slices, highest_slices
+        from medpipe.figures.key_slices import draw_key_slices
         from medpipe.figures.slice_curve import draw_slice_curves
 
         assert self._classifier is not None
@@ -147,16 +148,10 @@ class Classify(Stage):
         if curves and stack.num_slices > 1:
             figures.append(draw_slice_curves(curves, stack.in_plane_mm, stack.positions_mm))
         keys = [
-            KeySlice(
-                label,
-                index,
-                self._classifier.evidence(stack, found, number, index).numpy()
-                if self._params.evidence
-                else None,
-            )
+            key
             for number, label in enumerate(labels)
-            if label.is_positive and label.slice_probabilities and self._params.key_slices
-            for index in highest_slices(label, count=self._params.key_slices)
+            if label.is_positive
+            for key in self._keys(stack, found, number, label)
         ]
         if keys:
             figures.append(
@@ -169,3 +164,24 @@ class Classify(Stage):
                 )
             )
         return tuple(figures)
+
+    def _keys(self, stack: "SliceStack", found: "Classified", number: int, label: Label) -> list["KeySlice"]:
+        """Return the slices that speak for a label most.
+
+        Those of highest probability; of a label that slices do not have, those that counted most for the
+        study's answer. Where all counted alike there are none.
+        """
+        from medpipe.figures.key_slices import KeySlice, highest_slices
+
+        assert self._classifier is not None
+        weights: list[float] = found.answer.weights[:, number].tolist()
+        of_study = not label.slice_probabilities
+        if of_study and min(weights) == max(weights) and len(weights) > 1:
+            return []
+        keys = []
+        for index in highest_slices(label.slice_probabilities or weights, count=self._params.key_slices):
+            evidence = None
+            if self._params.evidence:
+                evidence = self._classifier.evidence(stack, found, number, index, of_study=of_study).numpy()
+            keys.append(KeySlice(label, index, evidence, share=weights[index] if of_study else None))
+        return keys
