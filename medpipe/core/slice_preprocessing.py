@@ -23,6 +23,10 @@ MAX_SLICES: Final = 1000
 """Slices, or slabs of them, that a package takes of one study unless it says otherwise."""
 
 
+_ROUNDING: Final = (0.99, 1.01)
+"""Headers round positions: a series at the very edge of what was seen is none beyond it."""
+
+
 class SliceChannel(Value):
     """One channel of each slice.
 
@@ -41,10 +45,37 @@ class Seen(Value):
     Attributes:
         slices: Fewest and most slices of a study, slabs counted.
         gaps_mm: Smallest and largest distance of neighbouring slices.
+        novelty: How far the features of a study lay off at most, in standard deviations, with a margin; None
+            where that is not known.
     """
 
     slices: tuple[PositiveInt, PositiveInt]
     gaps_mm: tuple[Annotated[float, Field(ge=0.0)], Annotated[float, Field(ge=0.0)]]
+    novelty: PositiveFloat | None = None
+
+    def beyond(self, num_slices: int, gaps_mm: tuple[float, float] | None, novelty: float) -> tuple[str, ...]:
+        """Return in what a series lies beyond what was seen, in words; nothing where it does not.
+
+        Args:
+            num_slices: Slices of the series, slabs counted.
+            gaps_mm: Smallest and largest distance of neighbouring slices; None of a single one.
+            novelty: How far its features lie off.
+        """
+        found = []
+        if not self.slices[0] <= num_slices <= self.slices[1]:
+            found.append(f"{num_slices} slices, trained on {self.slices[0]} to {self.slices[1]}")
+        if gaps_mm is not None:
+            least, most = self.gaps_mm[0] * _ROUNDING[0], self.gaps_mm[1] * _ROUNDING[1]
+            if gaps_mm[0] < least or gaps_mm[1] > most:
+                known = f"{self.gaps_mm[0]:.1f} to {self.gaps_mm[1]:.1f} mm"
+                found.append(f"distances of {gaps_mm[0]:.1f} to {gaps_mm[1]:.1f} mm, trained on {known}")
+        # Written so that a novelty that is no number is found too.
+        if self.novelty is not None and not novelty <= self.novelty:
+            found.append(
+                f"slices unlike those that it was trained on: {novelty:.1f} standard deviations off, at most "
+                f"{self.novelty:.1f} expected"
+            )
+        return tuple(found)
 
 
 def _three_axes(codes: str) -> str:

@@ -32,12 +32,14 @@ class Classified(NamedTuple):
         prepared: What the network saw.
         features: ``(N, F)`` of the slices that it saw.
         gaps_mm: Smallest and largest distance of slices that it saw; None of a single one.
+        novelty: How far the features lie from those of studies that were trained on, in standard deviations.
     """
 
     answer: StudyAnswer
     prepared: PreparedSlices
     features: Tensor
     gaps_mm: tuple[float, float] | None
+    novelty: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,7 @@ class Classifier:
             prepared,
             features,
             (float(gaps_mm.min()), float(gaps_mm.max())) if len(gaps_mm) else None,
+            float(output.novelty[0]),
         )
 
     @torch.inference_mode()

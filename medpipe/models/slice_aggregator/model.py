@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from medpipe.core.errors import ShapeError
 from medpipe.models.checks import check_argument
 from medpipe.models.slice_aggregator.encoder import SliceEncoder
+from medpipe.models.slice_aggregator.familiarity import Familiarity
 from medpipe.models.slice_aggregator.pooling import AttentionPooling, MeanPooling, pooled
 from medpipe.models.slice_aggregator.recurrence import Recurrence
 from medpipe.models.slice_aggregator.stacks import check_lengths, gap_features, with_neighbours
@@ -29,12 +30,14 @@ class AggregatorOutput(NamedTuple):
         slice_logits: ``(N, num_labels)``.
         scores: ``(B, num_scores)``; None where there are none.
         weights: ``(N, num_labels)``: how much each slice counted for the study; 1 in all over a study.
+        novelty: ``(B,)``: see :class:`medpipe.models.slice_aggregator.familiarity.Familiarity`.
     """
 
     study_logits: Tensor
     slice_logits: Tensor
     scores: Tensor | None
     weights: Tensor
+    novelty: Tensor
 
 
 class SliceAggregator(nn.Module):
@@ -94,6 +97,7 @@ class SliceAggregator(nn.Module):
         self._num_labels = num_labels
         self.neighbours = neighbours
         self.encoder = SliceEncoder(encoder, neighbours * in_channels, chunk=chunk, recompute=recompute)
+        self.familiarity = Familiarity(self.encoder.num_features)
         self.reduce = nn.Sequential(
             nn.Linear(self.encoder.num_features, features), nn.LayerNorm(features), nn.GELU()
         )
@@ -157,6 +161,7 @@ class SliceAggregator(nn.Module):
             slice_logits=self.slice_head(self.dropout(read)),
             scores=answers[:, self._num_labels :] if answers.shape[1] > self._num_labels else None,
             weights=weights[:, : self._num_labels],
+            novelty=self.familiarity(features, lengths),
         )
 
 

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from medpipe.figures.key_slices import KeySlice
     from medpipe.inference.classifier import Classified, Classifier
 
-_ROUNDING = (0.99, 1.01)
-"""Headers round positions: a series at the very edge of what was seen is none beyond it."""
-
 
 class ClassifyParams(Params):
     """Parameters of ``classify``."""
@@ -113,17 +110,7 @@ class Classify(Stage):
         seen = self._manifest.seen
         if seen is None:
             return ()
-        beyond = []
-        num_slices = len(found.prepared.values)
-        if not seen.slices[0] <= num_slices <= seen.slices[1]:
-            beyond.append(f"{num_slices} slices, trained on {seen.slices[0]} to {seen.slices[1]}")
-        if found.gaps_mm is not None:
-            low, high = found.gaps_mm
-            if low < seen.gaps_mm[0] * _ROUNDING[0] or high > seen.gaps_mm[1] * _ROUNDING[1]:
-                beyond.append(
-                    f"distances of {low:.1f} to {high:.1f} mm, trained on {seen.gaps_mm[0]:.1f} to "
-                    f"{seen.gaps_mm[1]:.1f} mm"
-                )
+        beyond = seen.beyond(len(found.prepared.values), found.gaps_mm, found.novelty)
         return tuple(
             flag(
                 Code.W_UNSEEN,

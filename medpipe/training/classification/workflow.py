@@ -52,6 +52,9 @@ STORE: Final = "slices"
 
 _LONGEST_SUMMARY: Final = 200
 
+_MARGIN: Final = 1.5
+"""Of the largest novelty of a known study: beyond it a study is said to be unlike those trained on."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -120,7 +123,7 @@ def train_classification(
         evidence = _evidence(recipe, studies, result.checkpoint, folder, options.device, rule)
     if evidence is None:
         return TrainingResult(result, (), None)
-    return _packaged(recipe, studies, result, evidence, facts, folder)
+    return _packaged(recipe, studies, result, evidence, facts, folder, options.device)
 
 
 def _evidence_of_folds(
@@ -152,12 +155,14 @@ def _packaged(
     evidence: Evidence,
     facts: PackageFacts,
     folder: Path,
+    device: str,
 ) -> TrainingResult:
     labels = fit_answers(fitted_labels(recipe, studies.train), evidence.answers)
     scores = with_intervals(fitted_scores(recipe, studies.train), evidence.scores)
     if scores:
         write_predictions(folder, scores, evidence.scores)
     figures = (*summarise_answers(labels, evidence.answers), *summarise_results(evidence.scores))
+    network = _trained(recipe, result.checkpoint)
     spec = ClassificationSpec(
         name=recipe.name,
         version=facts.version,
@@ -167,7 +172,7 @@ def _packaged(
         preprocessing=recipe.preprocessing,
         labels=labels,
         scores=scores,
-        seen=_seen(studies),
+        seen=_seen(recipe, studies, network, device),
         licence=facts.licence,
     )
     facts = replace(facts, data=f"{facts.data} {evidence.learned}")
@@ -182,7 +187,7 @@ def _packaged(
     package = write_package(
         folder / "package" / recipe.name,
         spec,
-        network_state(result.checkpoint),
+        network.state_dict(),
         card=card,
         licence=licence_text(facts),
         replace=True,
@@ -194,10 +199,7 @@ def _answers(
     recipe: ClassificationRecipe, studies: Studies, checkpoint: Path, device: str
 ) -> tuple[tuple[StudyAnswerResult, ...], tuple[ScoreResult, ...]]:
     """Return what the trained network says of studies, where the truth is known."""
-    network = build_network(recipe.network.name, network_arguments(recipe))
-    assert isinstance(network, SliceAggregator)  # the only one of this task
-    network.load_state_dict(network_state(checkpoint))
-    network.eval()
+    network = _trained(recipe, checkpoint)
     task = ScoreTask(fitted_scores(recipe, studies.train))
     answers: list[StudyAnswerResult] = []
     scores: list[ScoreResult] = []
@@ -223,13 +225,33 @@ def _answers(
     return tuple(answers), tuple(scores)
 
 
-def _seen(studies: Studies) -> Seen:
-    """Return the numbers and distances of slices that were trained on."""
+def _trained(recipe: ClassificationRecipe, checkpoint: Path) -> SliceAggregator:
+    network = build_network(recipe.network.name, network_arguments(recipe))
+    assert isinstance(network, SliceAggregator)  # the only one of this task
+    network.load_state_dict(network_state(checkpoint))
+    return network.eval()
+
+
+def _seen(recipe: ClassificationRecipe, studies: Studies, network: SliceAggregator, device: str) -> Seen:
+    """Return what was trained on; the network learns how the features of its studies spread."""
     store, ids = studies.store, [case.id for case in studies.train]
     lengths = [store.num_slices(case_id) for case_id in ids]
     gaps_mm = np.concatenate([store.gaps_mm(case_id)[1:] for case_id in ids])
     least, most = (float(gaps_mm.min()), float(gaps_mm.max())) if len(gaps_mm) else (0.0, 0.0)
-    return Seen(slices=(min(lengths), max(lengths)), gaps_mm=(least, most))
+    means = _mean_features(recipe, studies, network, ids, device)
+    network.cpu().familiarity.learn(means)
+    aside = [case.id for case in studies.validation]
+    known = _mean_features(recipe, studies, network, aside, device) if aside else means
+    novelty = network.cpu().familiarity(known, [1] * len(known)).max()
+    return Seen(slices=(min(lengths), max(lengths)), gaps_mm=(least, most), novelty=_MARGIN * float(novelty))
+
+
+def _mean_features(
+    recipe: ClassificationRecipe, studies: Studies, network: SliceAggregator, ids: Sequence[str], device: str
+) -> torch.Tensor:
+    """Return ``(B, F)``: the mean features of studies."""
+    encoded = compute_features(network, recipe.preprocessing, studies.store, ids, device=device)
+    return torch.stack([torch.from_numpy(encoded.slices(case_id)).mean(dim=0) for case_id in ids])
 
 
 def _training_words(recipe: ClassificationRecipe, result: FitResult) -> str:

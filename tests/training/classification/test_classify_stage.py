@@ -97,10 +97,29 @@ class TestUnusualSeries:
             for item in only(study_of(classify(package, scan, tmp_path / "out")), QualityFlag)
             if item.flag is Code.W_UNSEEN
         ]
-        assert [item.found for item in flags] == [
+        assert [item.found for item in flags][:2] == [
             "12 slices, trained on 5 to 9",
             "distances of 9.0 to 9.0 mm, trained on 4.0 to 4.0 mm",
         ]
+
+    def test_what_looks_unlike_it_is_flagged(
+        self, package: str, spot_studies: SpotStudies, tmp_path: Path
+    ) -> None:
+        scan = spot_studies.table.parent / "study-03.nii.gz"
+        image = nib.load(scan)
+        noise = np.random.default_rng(1).normal(300, 200, size=image.shape).astype(np.int16)
+        nib.save(nib.Nifti1Image(noise, image.affine), tmp_path / "noise.nii.gz")
+        found = {
+            path.name: [
+                item.found
+                for item in only(study_of(classify(package, path, tmp_path / path.stem)), QualityFlag)
+                if item.flag is Code.W_UNSEEN
+            ]
+            for path in (scan, tmp_path / "noise.nii.gz")
+        }
+        assert found[scan.name] == []
+        (words,) = found["noise.nii.gz"]
+        assert words.startswith("slices unlike those that it was trained on: ")
 
     def test_a_single_slice_is_answered_and_flagged(self, package: str, tmp_path: Path) -> None:
         scan = write_ct(tmp_path / "scan", [0.0])
