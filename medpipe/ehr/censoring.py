@@ -8,7 +8,8 @@ import numpy.typing as npt
 from medpipe.core.affine import Array
 from medpipe.core.errors import ShapeError
 from medpipe.ehr.creatinine import SEVERE_UMOL_L
-from medpipe.ehr.series import TIME_SLACK_H, Series, intervals_of
+from medpipe.ehr.intervals import intervals_of, merge_intervals
+from medpipe.ehr.series import Series
 
 AFTER_DIALYSIS_H: Final = 168.0
 """The 7 days of the rolling minimum: so long it may hold a value that dialysis lowered."""
@@ -58,19 +59,3 @@ def end_stage_intervals(
     changes = np.diff(np.concatenate([[0], failed.astype(np.int8), [0]]))
     bounds_h = np.append(time_h, np.inf)
     return np.stack([bounds_h[changes > 0], bounds_h[changes < 0]], axis=1)
-
-
-def merge_intervals(*lists_h: npt.ArrayLike) -> Array:
-    """Return ``(M, 2)`` the union of lists of intervals, in order and apart from each other.
-
-    Raises:
-        ShapeError: One is no list of intervals.
-    """
-    pairs = np.concatenate([np.empty((0, 2)), *(intervals_of(each) for each in lists_h)])
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    if not len(pairs):
-        return pairs
-    reach = np.maximum.accumulate(pairs[:, 1])
-    apart = np.append(True, pairs[1:, 0] > reach[:-1] + TIME_SLACK_H)
-    starts = np.flatnonzero(apart)
-    return np.stack([pairs[starts, 0], reach[np.append(starts[1:], len(pairs)) - 1]], axis=1)

@@ -79,8 +79,8 @@ def check_stages(stages: Series, min_stage: int, record_end_h: float) -> None:
     """Refuse what are no stages of a record that ends at this time.
 
     Raises:
-        ShapeError: A stage is not 0, 1, 2, 3 or NaN, the least one is not 1, 2 or 3, the end is not finite, or
-            a stage lies after it.
+        ShapeError: A stage is not 0, 1, 2, 3 or NaN, the least one is not 1, 2 or 3, the end is not finite,
+            or a stage lies after it.
     """
     wrong = ~(np.isnan(stages.values) | np.isin(stages.values, (0, 1, 2, 3)))
     if wrong.any():

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from medpipe.core.affine import Array
 from medpipe.core.errors import ShapeError
-from medpipe.ehr.censoring import merge_intervals
 from medpipe.ehr.episodes import RESOLVED_AFTER_H, check_stages, find_episodes
+from medpipe.ehr.intervals import end_at, merge_intervals
 from medpipe.ehr.series import TIME_SLACK_H, Series
-from medpipe.ehr.windows import first_after, last_at, maximum_between
+from medpipe.ehr.windows import first_after, maximum_between
 
 HORIZONS_H: Final = (6.0, 12.0, 18.0, 24.0, 36.0, 48.0, 60.0, 72.0)
 """Of Tomašev et al. 2019."""
@@ -63,8 +63,8 @@ def horizon_labels(
     The label is 1 where it comes in (t, t + h], and 0 where the record runs to t + h without it. It is NaN
     where the record ends or a censored interval begins before either, at steps in a censored interval, where
     a stage that nobody could tell stands between, and, for onsets, while an episode is under way: from its
-    onset until ``resolved_after_h`` after its end, when it is known to be over. A horizon in which nothing was
-    measured has 0: no injury was found. Known labels do not fall as the horizon grows, and no measurement
+    onset until ``resolved_after_h`` after its end, when it is known to be over. A horizon in which nothing
+    was measured has 0: no injury was found. Known labels do not fall as the horizon grows, and no measurement
     after t + h changes one at t.
 
     Args:
@@ -149,16 +149,14 @@ def _events(
 
 def _outside(stages: Series, censored: Array) -> Series:
     """Return the stages that do not lie between start and end of a censored interval."""
-    place = last_at(censored[:, 0], stages.time_h - 2 * TIME_SLACK_H)
-    ends = np.append(censored[:, 1], -np.inf)[place]
-    outside = stages.time_h >= ends - TIME_SLACK_H
+    # A moment earlier an interval that starts here has not started yet: its start is seen.
+    outside = stages.time_h >= end_at(stages.time_h - 2 * TIME_SLACK_H, censored) - TIME_SLACK_H
     return Series(stages.time_h[outside], stages.values[outside])
 
 
 def _inside(steps: Array, intervals: Array) -> npt.NDArray[np.bool_]:
     """Return which steps lie in half-open intervals that are in order and apart."""
-    ends = np.append(intervals[:, 1], -np.inf)[last_at(intervals[:, 0], steps)]
-    return steps < ends - TIME_SLACK_H
+    return np.asarray(steps < end_at(steps, intervals) - TIME_SLACK_H)
 
 
 def _share(labels: Array) -> Array:

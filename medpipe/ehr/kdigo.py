@@ -14,7 +14,8 @@ import numpy.typing as npt
 from medpipe.core.affine import Array
 from medpipe.core.errors import ShapeError
 from medpipe.ehr.creatinine import SEVERE_UMOL_L, check_creatinine
-from medpipe.ehr.series import TIME_SLACK_H, Series, intervals_of
+from medpipe.ehr.intervals import end_at, intervals_of, merge_intervals
+from medpipe.ehr.series import TIME_SLACK_H, Series
 from medpipe.ehr.windows import last_at, range_maximum, trailing_minimum
 
 RISE_UMOL_L: Final = 26.5
@@ -152,8 +153,7 @@ def combined_stages(
     stage = np.full(len(time_h), np.nan)
     for part in parts:
         stage = np.fmax(stage, _carried(part, time_h, max_carry_h))
-    for start, end in dialysis:
-        stage[(time_h >= start - TIME_SLACK_H) & (time_h <= end + TIME_SLACK_H)] = 3
+    stage[time_h <= end_at(time_h, merge_intervals(dialysis)) + TIME_SLACK_H] = 3
     return Series(time_h, stage)
 
 

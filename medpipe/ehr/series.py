@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from medpipe.core.affine import Array
 from medpipe.core.errors import ShapeError
@@ -41,20 +40,3 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.time_h)
-
-
-def intervals_of(pairs_h: npt.ArrayLike) -> Array:
-    """Return ``(M, 2)`` float64 starts and ends; an empty list gives ``(0, 2)``.
-
-    Raises:
-        ShapeError: It is not ``(M, 2)``, a bound is NaN, or an interval ends before it starts.
-    """
-    pairs = np.asarray(pairs_h, dtype=np.float64)
-    if not pairs.size:
-        return np.empty((0, 2))
-    if pairs.ndim != 2 or pairs.shape[1] != 2:
-        raise ShapeError("Intervals are (M, 2): start and end", found=f"shape {pairs.shape}")
-    if not (pairs[:, 0] <= pairs[:, 1]).all():
-        wrong = pairs[~(pairs[:, 0] <= pairs[:, 1])][0]
-        raise ShapeError("An interval ends at or after its start", found=f"{wrong[0]:g} to {wrong[1]:g} h")
-    return pairs
