@@ -96,9 +96,8 @@ class KidneyTask:
                 output.risk_logits[known], truth.risks[known].to(output.risk_logits.dtype)
             )
         if output.lab_maxima is not None:
-            normalised = (truth.lab_maxima - self._scales(0, truth.lab_maxima)) / self._scales(
-                1, truth.lab_maxima
-            )
+            means, spreads = self._scales(truth.lab_maxima)
+            normalised = (truth.lab_maxima - means) / spreads
             known = normalised.isfinite()
             if known.any():
                 losses[LABS] = mse_loss(
@@ -138,20 +137,17 @@ class KidneyTask:
         num_steps, num_horizons, num_labs = len(at_h), len(self.horizons_h), len(self.labs)
         if lab_maxima is None:
             lab_maxima = risk_logits.new_zeros(*risk_logits.shape, 0)
-        if risk_logits.shape != (num_steps, num_horizons) or lab_maxima.shape != (
-            num_steps,
-            num_horizons,
-            num_labs,
-        ):
+        expected = (num_steps, num_horizons)
+        if risk_logits.shape != expected or lab_maxima.shape != (*expected, num_labs):
             raise ShapeError(
-                f"Risks must be ({num_steps}, {num_horizons}), maxima of labs the same with {num_labs} labs",
+                f"Risks must be {expected}, maxima of labs the same with {num_labs} labs",
                 found=f"{tuple(risk_logits.shape)} and {tuple(lab_maxima.shape)}",
             )
         numbers = lab_maxima.detach().double().cpu()
-        maxima = self._scales(0, numbers) + self._scales(1, numbers) * numbers
+        means, spreads = self._scales(numbers)
         probs = torch.sigmoid(risk_logits.detach().double().cpu())
-        # The logits never fall; a sigmoid that is rounded might. No lab has values below 0.
-        return StayForecast(at_h, probs.cummax(dim=1).values, maxima.clamp_min(0.0))
+        # The logits never fall; a sigmoid that is rounded might. A concentration is not below 0.
+        return StayForecast(at_h, probs.cummax(dim=1).values, (means + spreads * numbers).clamp_min(0.0))
 
     def findings(
         self, forecast: StayForecast, *, made_by: Maker, source: str = ""
@@ -193,9 +189,10 @@ class KidneyTask:
                         unit=lab.unit,
                     )
 
-    def _scales(self, part: int, like: Tensor) -> Tensor:
-        """Return ``(L,)`` means of the labs (part 0) or their spreads (1)."""
-        return like.new_tensor([(lab.scale.mean, lab.scale.spread)[part] for lab in self.labs])
+    def _scales(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(L,)`` means and spreads of the labs."""
+        means = like.new_tensor([lab.scale.mean for lab in self.labs])
+        return means, like.new_tensor([lab.scale.spread for lab in self.labs])
 
     def _check(self, output: AkiOutput, truth: StayTruth) -> None:
         num_stays, num_steps, _ = output.risk_logits.shape

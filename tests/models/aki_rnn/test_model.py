@@ -212,7 +212,8 @@ def test_overfits_four_stays(variant: dict[str, Any], learned: bool) -> None:
         optimiser.zero_grad()
         TASK.loss(network(batch), truth, weights).backward()
         optimiser.step()
-    output = network.eval()(batch)
+    with torch.inference_mode():
+        output = network.eval()(batch)
     known = truth.risks.isfinite()
     assert torch.equal(output.risk_logits[known] > 0, truth.risks[known] > 0.5)
     assert output.lab_maxima is not None
