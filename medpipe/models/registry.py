@@ -18,6 +18,7 @@ NETWORKS: Final[Mapping[str, str]] = MappingProxyType(
         "unet": "medpipe.models.unet.model:UNet",
         "nnunet": "medpipe.models.nnunet.model:NnUNet",
         "slice-aggregator": "medpipe.models.slice_aggregator.model:SliceAggregator",
+        "aki-rnn": "medpipe.models.aki_rnn.model:AkiRnn",
         "dynunet": "medpipe.models.unet.monai_dynunet:MonaiDynUNet",
         "monai-unet": "medpipe.models.monai_networks:MonaiUNet",
         "monai-segresnet": "medpipe.models.monai_networks:MonaiSegResNet",

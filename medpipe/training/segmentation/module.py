@@ -12,9 +12,9 @@ from medpipe.core.scores import FittedScore
 from medpipe.inference.tiling import TileForward, Tiling, predict_logits
 from medpipe.metrics.segmentation import dice
 from medpipe.models.unet.heads import UNetOutput
+from medpipe.tasks.loss_weights import LossWeights
 from medpipe.tasks.scores import ScoreTask
 from medpipe.tasks.segmentation import SegmentationTask
-from medpipe.training.loss_weights import LossWeights
 from medpipe.training.optimisation import build_optimiser, build_schedule
 from medpipe.training.segmentation.patches import PatchBatch, WholeCase
 from medpipe.training.segmentation.recipe import MASKS, TrainingRecipe

@@ -53,7 +53,7 @@ class LossRecipe(Part):
     """How much each loss counts, where a network learns masks and scores.
 
     Attributes:
-        weighting: ``"fixed"``, or ``"learned"``: see :class:`medpipe.training.loss_weights.LossWeights`.
+        weighting: ``"fixed"``, or ``"learned"``: see :class:`medpipe.tasks.loss_weights.LossWeights`.
         weights: By ``masks`` or the name of a score; 1 for the others.
     """
 

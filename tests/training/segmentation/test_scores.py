@@ -20,7 +20,6 @@ from medpipe.runs.options import RunOptions
 from medpipe.runs.single import run_stage
 from medpipe.training.card import PackageFacts
 from medpipe.training.folds import Fold
-from medpipe.training.loss_weights import LossWeights
 from medpipe.training.segmentation.fit import network_arguments
 from medpipe.training.segmentation.module import SegmentationModule
 from medpipe.training.segmentation.patches import PatchBatch
@@ -152,23 +151,6 @@ def test_every_parameter_has_a_gradient_whatever_is_known(
     module.training_step(batch, 0).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert any(parameter.grad.any() for parameter in network.parameters()) is has_mask  # type: ignore[union-attr]
-
-
-def test_learned_weights_follow_the_size_of_each_loss() -> None:
-    weights = LossWeights(("masks", "points"), {"points": 2.0}, learned=True)
-    optimiser = torch.optim.SGD(weights.parameters(), lr=0.5)
-    for _ in range(200):
-        optimiser.zero_grad()
-        weights({"masks": torch.tensor(0.1), "points": torch.tensor(2.0)}).backward()
-        optimiser.step()
-    scales = {name: float(value.detach().exp()) for name, value in weights.log_scales.items()}
-    assert scales == pytest.approx({"masks": 0.1, "points": 4.0}, rel=1e-3)
-
-
-def test_fixed_weights_multiply() -> None:
-    weights = LossWeights(("masks", "points"), {"points": 0.5}, learned=False)
-    assert float(weights({"masks": torch.tensor(1.0), "points": torch.tensor(4.0)})) == 3.0
-    assert not list(weights.parameters())
 
 
 def test_text_in_a_column_names_the_case(recipe: TrainingRecipe, case_set: CaseSet, tmp_path: Path) -> None:
