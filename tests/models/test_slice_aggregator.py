@@ -19,6 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "lstm": {"recurrent": "lstm", "layers": 2},
     "gru": {"recurrent": "gru", "num_scores": 2},
     "neighbours": {"neighbours": 3},
+    "peaks": {"levels": 2, "peaks": True},
 }
 ENCODERS = ("vgg11", "resnet18", "densenet121", "inception_v3", "tf_efficientnet_lite0")
 
@@ -165,3 +166,22 @@ def _same_keys(first: SliceAggregator, second: SliceAggregator) -> bool:
         {name: tuple(value.shape) for name, value in item.state_dict().items()} for item in (first, second)
     ]
     return shapes[0] == shapes[1]
+
+
+class TestEncoder:
+    def test_peaks_keep_what_a_mean_loses(self) -> None:
+        encoder = build(levels=2, peaks=True).encoder.eval()
+        channels = encoder.network.feature_info.channels()
+        slices = torch.zeros(2, 2, 64, 64)
+        slices[1, :, 30:34, 30:34] = 5.0
+        found = encoder(slices)
+        assert found.shape == (2, 2 * sum(channels))
+        maps = encoder.network(slices)
+        means = torch.cat([level.mean(dim=(2, 3)) for level in maps], dim=1)
+        assert_close(found[:, : sum(channels)], means)
+        peaks = torch.cat([level.amax(dim=(2, 3)) for level in maps], dim=1)
+        assert_close(found[:, sum(channels) :], peaks)
+
+    def test_unknown_levels_are_refused(self) -> None:
+        with pytest.raises(SettingsError, match="levels"):
+            build(levels=0)

@@ -51,6 +51,8 @@ class SliceAggregator(nn.Module):
         num_scores: Numbers that are read of the study beside its labels.
         encoder: Name of a convolutional encoder of timm.
         neighbours: Slices that the encoder sees at a time, odd: 1, or 3 for one on either side.
+        levels: See :class:`medpipe.models.slice_aggregator.encoder.SliceEncoder`.
+        peaks: Likewise.
         features: Width to which the encoder's features are reduced.
         recurrent: ``"none"``, or the kind of recurrent layers.
         hidden: Width of their state, in each direction.
@@ -75,6 +77,8 @@ class SliceAggregator(nn.Module):
         num_scores: int = 0,
         encoder: str = "resnet18",
         neighbours: int = 1,
+        levels: int = 1,
+        peaks: bool = False,
         features: int = 128,
         recurrent: Literal["none", "rnn", "lstm", "gru"] = "gru",
         hidden: int = 64,
@@ -87,7 +91,13 @@ class SliceAggregator(nn.Module):
     ) -> None:
         super().__init__()
         counts = {"in_channels": in_channels, "num_labels": num_labels, "features": features}
-        for name, value in {**counts, "hidden": hidden, "layers": layers, "chunk": chunk}.items():
+        for name, value in {
+            **counts,
+            "levels": levels,
+            "hidden": hidden,
+            "layers": layers,
+            "chunk": chunk,
+        }.items():
             _check(name, value, holds=value >= 1, expected="1 or more")
         _check("num_scores", num_scores, holds=num_scores >= 0, expected="0 or more")
         is_odd = neighbours >= 1 and neighbours % 2 == 1
@@ -96,7 +106,9 @@ class SliceAggregator(nn.Module):
         self._in_channels = in_channels
         self._num_labels = num_labels
         self.neighbours = neighbours
-        self.encoder = SliceEncoder(encoder, neighbours * in_channels, chunk=chunk, recompute=recompute)
+        self.encoder = SliceEncoder(
+            encoder, neighbours * in_channels, levels=levels, peaks=peaks, chunk=chunk, recompute=recompute
+        )
         self.familiarity = Familiarity(self.encoder.num_features)
         self.reduce = nn.Sequential(
             nn.Linear(self.encoder.num_features, features), nn.LayerNorm(features), nn.GELU()

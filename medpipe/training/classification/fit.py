@@ -22,6 +22,7 @@ from medpipe.training.checkpoints import network_state
 from medpipe.training.classification.data_module import SliceData, StudyData
 from medpipe.training.classification.features import FeatureStore, compute_features
 from medpipe.training.classification.module import SliceModule, StudyModule
+from medpipe.training.classification.norms import settle_norms
 from medpipe.training.classification.recipe import ClassificationRecipe, StageRecipe
 from medpipe.training.initial_weights import initialise_encoder
 from medpipe.training.trainer import Course, FitOptions, FitResult, start_folder, train_network
@@ -85,6 +86,9 @@ def fit_classifier(
         recipe.initial,
         in_channels=network.neighbours * len(recipe.preprocessing.channels),
     )
+    if recipe.stages[0].train != "slices" and studies.features is None:
+        ids = [case.id for case in studies.train]
+        settle_norms(network, recipe.preprocessing, studies.store, ids, seed=recipe.seed)
     steps = 0
     for number, stage in enumerate(recipe.stages, start=1):
         place = folder / f"{number}-{stage.train}"

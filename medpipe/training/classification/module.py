@@ -4,7 +4,7 @@ Letters: M slices of a batch, K neighbours, C channels, I J axes of a slice, L l
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import lightning
 import numpy as np
@@ -22,6 +22,7 @@ from medpipe.metrics.classification import ROC_AUC
 from medpipe.models.slice_aggregator.model import AggregatorOutput, SliceAggregator
 from medpipe.tasks.classification import SLICES, STUDIES, ClassificationTask
 from medpipe.tasks.scores import ScoreTask
+from medpipe.training.classification.norms import batch_norms
 from medpipe.training.classification.recipe import ClassificationRecipe, LossRecipe, StageRecipe
 from medpipe.training.optimisation import build_optimiser, build_schedule
 
@@ -57,6 +58,16 @@ class StudyModule(lightning.LightningModule):
         self._task = ClassificationTask(labels, focus=recipe.loss.focus)
         self._scores = ScoreTask(scores)
         self._known: list[tuple[Tensor, Tensor]] = []
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training, but for batch norm in the encoder.
+
+        The slices of a batch of whole studies are few and alike: what is normal is not learned from them.
+        """
+        super().train(mode)
+        for norm in batch_norms(self.network.encoder):
+            norm.eval()
+        return self
 
     def training_step(self, batch: StudyBatch, index: int) -> Tensor:
         """Return the loss of a batch of studies."""
