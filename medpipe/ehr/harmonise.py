@@ -1,6 +1,7 @@
 """From the raw rows of a patient to a record of canonical variables in canonical units."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -14,13 +15,26 @@ from medpipe.ehr.mapping import Predicates
 from medpipe.ehr.merging import merge
 from medpipe.ehr.record_counts import RecordCounts
 from medpipe.ehr.variables import VARIABLES
-from medpipe.io.records.raw_patient import AGE, DISCHARGE_H, STATIC_CODES, Labels, RawPatient
+from medpipe.io.records.raw_patient import (
+    AGE,
+    DISCHARGE_H,
+    HEIGHT_CM,
+    STATIC_CODES,
+    WEIGHT_KG,
+    Labels,
+    RawPatient,
+)
 
 OLDEST_YEARS: Final = 125.0
 """No one has been known to live longer; larger ages are errors or a source's way to hide them."""
 
 _DAY_YEARS: Final = 1 / 365.25
 """Dates of birth bear no hour: a birth up to a day after hour 0 is the day of hour 0."""
+
+_STATIC_LIMITS: Final[Mapping[str, tuple[float, float]]] = {
+    WEIGHT_KG: (VARIABLES["weight"].low, VARIABLES["weight"].high),
+    HEIGHT_CM: (100.0, 250.0),  # of adults; a height of 15 cm occurs in eICU
+}
 
 _NAMES: Final = np.array(NAMES)
 _IS_EVENT: Final = np.array([variable.is_event for variable in VARIABLES.values()])
@@ -67,13 +81,16 @@ class RefusedPatient:
     error: RefusedError
 
 
-def harmonise(raw: RawPatient, predicates: Predicates, *, patient_id: str | None = None) -> Harmonised:
+def harmonise(
+    raw: RawPatient, predicates: Predicates, *, name_patient: Callable[[str], str] = str
+) -> Harmonised:
     """Turn the rows of a patient into a record.
 
     Args:
         raw: Rows in any order.
         predicates: Meanings of the source's codes.
-        patient_id: Id that the record bears; the source's own where None, for data without identifiers.
+        name_patient: Gives the id of the record from the source's, such as a keyed hash; the default keeps
+            the source's own, for data without identifiers.
 
     Returns:
         The record. ``counts.rows == counts.accounted``: every row is kept or counted.
@@ -82,7 +99,7 @@ def harmonise(raw: RawPatient, predicates: Predicates, *, patient_id: str | None
         RefusedError: Birth lies after hour 0, the age is beyond any human's, or the stay ends before it
             begins (``E_RECORD``).
     """
-    statics = _statics(raw.statics, predicates)
+    statics, refused_statics = _statics(raw.statics, predicates)
     rows = interpret(raw, predicates)
     events = merge(rows)
     num_labs = int(_IS_LAB[events.variable].sum())
@@ -93,9 +110,10 @@ def harmonise(raw: RawPatient, predicates: Predicates, *, patient_id: str | None
         merged=events.merged,
         summed=events.summed,
         without_labs=int(num_labs == 0),
+        refused_statics=refused_statics,
     )
     record = PatientRecord(
-        patient_id=raw.patient_id if patient_id is None else patient_id,
+        patient_id=name_patient(raw.patient_id),
         time_h=events.time_h,
         codes=_NAMES[events.variable],
         values=np.where(_IS_EVENT[events.variable], np.nan, events.values),
@@ -106,17 +124,18 @@ def harmonise(raw: RawPatient, predicates: Predicates, *, patient_id: str | None
 
 
 def harmonise_each(
-    patients: Iterable[RawPatient], predicates: Predicates
+    patients: Iterable[RawPatient], predicates: Predicates, *, name_patient: Callable[[str], str] = str
 ) -> Iterator[Harmonised | RefusedPatient]:
     """Turn patients into records one at a time; one who is refused does not stop the others."""
     for raw in patients:
         try:
-            yield harmonise(raw, predicates)
+            yield harmonise(raw, predicates, name_patient=name_patient)
         except RefusedError as error:
             yield RefusedPatient(raw.patient_id, raw.num_rows, error)
 
 
-def _statics(raw: Mapping[str, Any], predicates: Predicates) -> dict[str, Any]:
+def _statics(raw: Mapping[str, Any], predicates: Predicates) -> tuple[dict[str, Any], Counter[str]]:
+    """Return what is believed of the statics, and what is not; refuse those that contradict each other."""
     statics = {name: value for name, value in raw.items() if name != STATIC_CODES}
     for code in raw.get(STATIC_CODES, ()):
         if code in predicates.statics:
@@ -139,12 +158,20 @@ def _statics(raw: Mapping[str, Any], predicates: Predicates) -> dict[str, Any]:
             found=f"discharge at hour {statics[DISCHARGE_H]:.1f}",
             fix="Correct the times of admission and discharge.",
         )
-    return statics
+    beyond = [
+        name
+        for name, (low, high) in _STATIC_LIMITS.items()
+        if name in statics and not low <= statics[name] <= high
+    ]
+    return {name: value for name, value in statics.items() if name not in beyond}, Counter(beyond)
 
 
 def _notes(counts: RecordCounts, num_labs: int) -> Iterator[RecordNote]:
-    if counts.suspect_units:
-        listed = ", ".join(f"{count} of {name}" for name, count in sorted(counts.suspect_units.items()))
-        yield RecordNote(Code.W_UNIT, f"{listed} (values without a unit)")
+    for (name, unit), count in sorted(counts.unknown_units.items()):
+        yield RecordNote(
+            Code.W_UNIT, f"{count} of {name} in {unit!r}" if unit else f"{count} of {name} in no unit"
+        )
+    for name, count in sorted(counts.suspect_units.items()):
+        yield RecordNote(Code.W_UNIT, f"{count} of {name} state no unit and fit another than was assumed")
     if num_labs == 0:
         yield RecordNote(Code.W_NO_LABS, f"{counts.kept} events, none of them of a laboratory")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -107,7 +106,6 @@ def shipped_predicates() -> tuple[str, ...]:
     return (PLAIN, *sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
-@lru_cache
 def read_predicates(name: str) -> Predicates:
     """Read predicates by name, or from a file of one's own.
 

@@ -23,6 +23,7 @@ class RecordCounts:
         summed: Rows that a sum over sources of one time took in, beyond the first.
         conversions: Rows whose unit was changed, by variable and unit; they are counted above as well.
         without_labs: Records that hold no laboratory value.
+        refused_statics: Statics that are not believed and were left out, by name; they are no rows.
     """
 
     patients: int = 0
@@ -39,6 +40,7 @@ class RecordCounts:
     summed: int = 0
     conversions: Counter[tuple[str, str]] = field(default_factory=Counter)
     without_labs: int = 0
+    refused_statics: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: "RecordCounts") -> "RecordCounts":
         return RecordCounts(

@@ -52,8 +52,9 @@ class Variable:
 # Limits part artefacts from illness: they follow those of ricu 0.6 (the dictionary behind YAIB), widened to
 # what survivors are reported with where ricu cuts real patients off. They are no normal ranges.
 _RENAL: Final = (
-    # Creatinine of 0 is an empty cell; above 2,500 umol/L (28 mg/dL) stand other units and typing errors.
-    Variable("creatinine", "umol/L", 5, 2500, is_lab=True),
+    # Creatinine of 0 is an empty cell, 0.1 mg/dL (8.8 umol/L) the least that laboratories print; above
+    # 2,500 umol/L (28 mg/dL) stand other units and typing errors.
+    Variable("creatinine", "umol/L", 8, 2500, is_lab=True),
     Variable("urea", "mmol/L", 0.3, 120, is_lab=True),  # ricu: BUN 0-200 mg/dL; 242 occurs in MIMIC-III
     Variable("sodium", "mmol/L", 90, 200, is_lab=True),  # ricu: 110-165
     Variable("potassium", "mmol/L", 1, 15, is_lab=True),  # ricu: 0-10

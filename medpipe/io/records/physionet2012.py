@@ -42,8 +42,8 @@ def read_physionet2012(path: Path) -> Iterator[RawPatient]:
 
     Raises:
         NoInputError: There is no stay.
-        RefusedError: A file is damaged or too large.
-        SettingsError: A file has another form, or a stay is there twice (``E_DATASET``).
+        RefusedError: An archive is damaged (``E_CHECKSUM``).
+        SettingsError: A file has another form or is too large, or a stay is there twice (``E_DATASET``).
     """
     seen: set[str] = set()
     for name, content in _files(path):
@@ -91,8 +91,8 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _checked(name: str, content: bytes) -> bytes:
     if len(content) > MAX_FILE_BYTES:
-        raise RefusedError(
-            Code.E_RATIO,
+        raise SettingsError(
+            Code.E_DATASET,
             f"{name} is too large for a stay",
             found=f"more than {MAX_FILE_BYTES} bytes",
             fix="This is no file of the challenge.",
