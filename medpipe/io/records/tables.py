@@ -15,7 +15,7 @@ from medpipe.core.errors import SettingsError
 from medpipe.core.settings import nearest
 
 BATCH_ROWS: Final = 65_536
-_BLOCK_BYTES: Final = 4 << 20
+BLOCK_BYTES: Final = 4 << 20
 _DELIMITERS: Final = ",;\t"
 _MAX_HEADER: Final = 65_536
 
@@ -53,7 +53,7 @@ def stream_csv(path: Path, types: Mapping[str, pa.DataType]) -> Iterator[pa.Reco
     with _reading(path):
         reader = arrow_csv.open_csv(
             str(path),
-            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+            read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=[own_names[name] for name in types],
