@@ -105,7 +105,7 @@ def interpret(raw: RawPatient, predicates: Predicates) -> Interpreted:
 
 def _numbered(words: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Return the number of each word in the list of those that occur, and that list."""
-    encoded = pa.array(words, pa.string()).dictionary_encode()
+    encoded = pa.array(words, pa.string()).fill_null("").dictionary_encode()
     return np.asarray(encoded.indices, dtype=np.int64), encoded.dictionary.to_pylist()
 
 
@@ -183,6 +183,8 @@ def _counts(
 def _counter(numbers: npt.NDArray[np.int64], names: Any) -> Counter[Any]:
     """Count by name; several numbers may share one."""
     counter: Counter[Any] = Counter()
+    if not len(numbers):  # the common case, and np.unique is slow at nothing
+        return counter
     for number, count in zip(
         *(item.tolist() for item in np.unique(numbers, return_counts=True)), strict=True
     ):

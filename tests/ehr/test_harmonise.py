@@ -94,6 +94,10 @@ class TestArtefacts:
         rows = [(0, "X", 1.0, ""), (0, "X", 1.0, ""), (0, "Y", 1.0, ""), (0, "50912", 1.0, "mg/dL")]
         assert harmonise(patient(rows), MIMIC).counts.unknown_codes == Counter(X=2, Y=1)
 
+    def test_row_without_a_code_is_unknown(self, patient: Build) -> None:
+        counts = harmonise(patient([(0, None, 1.0, None)]), MIMIC).counts
+        assert counts.unknown_codes == {"": 1}
+
     def test_statics_that_are_not_believed_are_left_out(self, patient: Build) -> None:
         result = harmonise(patient([], weight_kg=0.0, height_cm=15.2, age=50.0), PLAIN)
         assert result.record.statics == {"age": 50.0}

@@ -30,7 +30,8 @@ class Contiguous:
             place: Name of the file, for messages.
 
         Raises:
-            SettingsError: Rows of one patient stand apart, in one file or in two (``E_DATASET``).
+            SettingsError: Rows of one patient stand apart, in one file or in two, or a row names no patient
+                (``E_DATASET``).
         """
         current: Any = None
         parts: list[pa.RecordBatch] = []
@@ -55,6 +56,10 @@ class Contiguous:
             yield batch.column(self._column)[start].as_py(), batch.slice(start, stop - start)
 
     def _enter(self, patient: Any, place: str) -> None:
+        if patient is None or patient == "":
+            raise SettingsError(
+                Code.E_DATASET, f"{place}: a row names no patient", fix="Fill in or remove such rows."
+            )
         earlier = self._places.get(patient)
         if earlier is not None:
             raise SettingsError(

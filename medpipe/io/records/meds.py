@@ -78,8 +78,8 @@ def _columns(shard: Path, place: str) -> tuple[str, ...]:
 
 
 def _patient(subject: str, rows: pa.Table) -> RawPatient:
-    times = _column(pc.cast(rows["time"], pa.timestamp("us")))
-    codes = _column(pc.cast(rows["code"], pa.string()))
+    times = _column(pc.cast(rows["time"], pa.timestamp("us"), safe=False))
+    codes = _column(pc.cast(rows["code"], pa.string()).fill_null(""))
     is_static = np.isnat(times)
     is_birth = codes == BIRTH
     is_event = ~is_static & ~is_birth

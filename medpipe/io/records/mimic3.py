@@ -18,6 +18,7 @@ from medpipe.io.records.raw_patient import (
     AGE,
     DIALYSIS_IN_STAY,
     DISCHARGE_H,
+    ICU_H,
     SEX,
     STAY,
     RawPatient,
@@ -44,12 +45,18 @@ class _Person(NamedTuple):
     birth: np.datetime64
 
 
+class _Spell(NamedTuple):
+    start: np.datetime64
+    end: np.datetime64
+
+
 @dataclass(frozen=True)
 class _Admission:
     id: int
     start: np.datetime64
     end: np.datetime64
     has_dialysis: bool
+    icu: tuple[_Spell, ...] = ()
 
 
 def read_mimic3(folder: Path, *, patients_a_pass: int = PATIENTS_A_PASS) -> Iterator[RawPatient]:
@@ -57,7 +64,7 @@ def read_mimic3(folder: Path, *, patients_a_pass: int = PATIENTS_A_PASS) -> Iter
 
     Args:
         folder: It holds ``labevents``, ``admissions`` and ``patients``, and may hold ``outputevents``,
-            ``procedureevents_mv`` and ``procedures_icd``, as ``.csv`` or ``.csv.gz``.
+            ``procedureevents_mv``, ``procedures_icd`` and ``icustays``, as ``.csv`` or ``.csv.gz``.
         patients_a_pass: Patients whose events are held at a time: memory against passes over the tables.
 
     Yields:
@@ -117,6 +124,7 @@ def _read_persons(folder: Path) -> dict[int, _Person]:
 
 def _read_admissions(folder: Path) -> dict[int, list[_Admission]]:
     dialysed = _read_dialysed(folder)
+    spells = _read_icu(folder)
     types = {"subject_id": pa.int64(), "hadm_id": pa.int64(), "admittime": _MOMENT, "dischtime": _MOMENT}
     admissions: dict[int, list[_Admission]] = {}
     for batch in stream_csv(_needed(folder, "admissions"), types):
@@ -127,7 +135,8 @@ def _read_admissions(folder: Path) -> dict[int, list[_Admission]]:
                     "An admission has no time of admission or discharge",
                     fix="Remove or complete it.",
                 )
-            admissions.setdefault(subject, []).append(_Admission(id_, start, end, id_ in dialysed))
+            icu = tuple(sorted(spells.get(id_, ())))
+            admissions.setdefault(subject, []).append(_Admission(id_, start, end, id_ in dialysed, icu))
     return {
         subject: sorted(items, key=lambda item: (item.start, item.id))
         for subject, items in admissions.items()
@@ -141,6 +150,17 @@ def _read_dialysed(folder: Path) -> set[int]:
         return set()
     types = {"hadm_id": pa.int64(), "icd9_code": pa.string()}
     return {id_ for batch in stream_csv(path, types) for id_, code in _rows(batch) if code in _DIALYSIS_ICD9}
+
+
+def _read_icu(folder: Path) -> dict[int, list[_Spell]]:
+    """Return the spells of intensive care of each admission."""
+    path = table_of(folder, "icustays")
+    spells: dict[int, list[_Spell]] = {}
+    if path is not None:
+        for batch in stream_csv(path, {"hadm_id": pa.int64(), "intime": _MOMENT, "outtime": _MOMENT}):
+            for id_, start, end in _rows(batch):
+                spells.setdefault(id_, []).append(_Spell(start, end))
+    return spells
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
@@ -173,9 +193,12 @@ def _records(
 
 
 def _statics(person: _Person, admission: _Admission) -> dict[str, Any]:
+    moments = np.array([admission.end, *(moment for spell in admission.icu for moment in spell)])
+    discharge_h, *icu_h = hours_since(moments, admission.start).tolist()
     statics: dict[str, Any] = {
         STAY: str(admission.id),
-        DISCHARGE_H: float(hours_since(np.array([admission.end]), admission.start)[0]),
+        DISCHARGE_H: discharge_h,
+        ICU_H: tuple(zip(icu_h[::2], icu_h[1::2], strict=True)),
         DIALYSIS_IN_STAY: admission.has_dialysis,
     }
     if person.sex in ("F", "M"):

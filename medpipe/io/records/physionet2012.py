@@ -115,7 +115,7 @@ def _patient(name: str, content: bytes) -> RawPatient:
         described.setdefault(parameter, value)
         if parameter not in _DESCRIPTORS:
             rows.append((hour, parameter, value))
-    if math.isnan(described.get(_ID, math.nan)):
+    if not math.isfinite(described.get(_ID, math.nan)):
         raise SettingsError(
             Code.E_DATASET, f"{name}: {_ID} is missing", fix="This is no file of the challenge."
         )

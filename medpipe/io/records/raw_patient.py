@@ -22,6 +22,8 @@ DISCHARGE_H: Final = "discharge_h"
 """Static: hour in which the stay ended: known afterwards only, never an input."""
 DIALYSIS_IN_STAY: Final = "dialysis_in_stay"
 """Static: dialysis was coded for the stay, at an unknown hour: for censoring, never an input."""
+ICU_H: Final = "icu_h"
+"""Static: hours in which each spell of intensive care began and ended; the ends are known afterwards only."""
 STATIC_CODES: Final = "static_codes"
 """Static: codes without a time, such as ``GENDER//F``, in the order of the source."""
 

@@ -1,6 +1,7 @@
 """Batches of rows out of CSV and parquet files, with their columns checked."""
 
 import gzip
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ BATCH_ROWS: Final = 65_536
 BLOCK_BYTES: Final = 4 << 20
 _DELIMITERS: Final = ",;\t"
 _MAX_HEADER: Final = 65_536
+_QUOTED: Final = re.compile(r"(columns, got \d+|conversion error to [^:]*).*")
 
 
 def read_header(path: Path) -> tuple[str, list[str]]:
@@ -99,6 +101,16 @@ def check_columns(table: str, columns: Sequence[str], needs: Sequence[str]) -> N
             )
 
 
+def _reason(error: Exception) -> str:
+    """Return what a library says of a table, without the cells and paths that it quotes."""
+    if isinstance(error, UnicodeDecodeError):
+        return "bytes that are no text"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return _QUOTED.sub(r"\1", said)[:200]
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
@@ -107,6 +119,6 @@ def _reading(path: Path) -> Iterator[None]:
         raise SettingsError(
             Code.E_DATASET,
             f"The table {path.name} cannot be read",
-            found=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
+            found=_reason(error),
             fix="Make the file anew; text is UTF-8.",
         ) from error

@@ -45,7 +45,7 @@ def read_yaib(folder: Path) -> Iterator[RawPatient]:
             apart, or the tables are of different stays (``E_DATASET``).
     """
     path = folder / MEASUREMENTS
-    codes = [name for name in parquet_schema(path).names if name not in _KEYS]
+    codes = _codes(path)
     statics = _read_statics(folder / STATICS)
     labels = _stays(folder / LABELS, ("label",)) if (folder / LABELS).exists() else None
     for stay, rows in _stays(path, codes):
@@ -54,6 +54,21 @@ def read_yaib(folder: Path) -> Iterator[RawPatient]:
         yield _patient(stay, rows, codes, statics[stay], _labels_of(stay, labels))
     if labels is not None and next(labels, None) is not None:
         raise _differing(LABELS, "labels of further stays")
+
+
+def _codes(path: Path) -> list[str]:
+    """Return the columns that hold measurements, all of them numbers."""
+    schema = parquet_schema(path)
+    columns = [field for field in schema if field.name not in _KEYS]
+    for field in columns:
+        if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
+            raise SettingsError(
+                Code.E_DATASET,
+                f"{path.name}: the column {field.name!r} takes numbers",
+                found=str(field.type),
+                fix="Leave the column out, or write its values as numbers.",
+            )
+    return [field.name for field in columns]
 
 
 def _stays(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, pa.Table]]:
@@ -74,6 +89,8 @@ def _labels_of(stay: Any, labels: Iterator[tuple[Any, pa.Table]] | None) -> Labe
     owner, rows = next(labels, (None, None))
     if owner != stay or rows is None:
         raise _differing(LABELS, f"another order of stays than in {MEASUREMENTS}")
+    if rows["label"].null_count:
+        raise _differing(LABELS, "an hour without a label")
     return Labels(_hours(rows), rows["label"].to_numpy().astype(bool))
 
 
@@ -94,9 +111,9 @@ def _patient(
 
 
 def _hours(rows: pa.Table) -> npt.NDArray[np.float64]:
-    hours: npt.NDArray[np.float64] = pc.cast(rows[_TIME], pa.duration("us")).to_numpy() / np.timedelta64(
-        1, "h"
-    )
+    hours: npt.NDArray[np.float64] = pc.cast(
+        rows[_TIME], pa.duration("us"), safe=False
+    ).to_numpy() / np.timedelta64(1, "h")
     return hours
 
 
@@ -116,5 +133,5 @@ def _differing(table: str, found: str) -> SettingsError:
         Code.E_DATASET,
         f"{table} does not go with {MEASUREMENTS}",
         found=found,
-        fix="All tables hold the same stays, in the same order.",
+        fix="All tables hold the same stays in the same order, and every hour a label.",
     )

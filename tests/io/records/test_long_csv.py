@@ -72,6 +72,11 @@ def test_missing_column_is_named_with_the_nearest(tmp_path: Path) -> None:
         list(read_long_csv(written(tmp_path, "patient,times,code,value\na,1,x,1\n")))
 
 
+def test_row_without_a_patient_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"own\.csv: a row names no patient"):
+        list(read_long_csv(written(tmp_path, "patient,time,code,value\na,1,x,1\n ,1,x,1\n")))
+
+
 def test_rows_that_stand_apart_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="stand apart"):
         list(read_long_csv(written(tmp_path, "patient,time,code,value\na,1,x,1\nb,1,x,1\na,2,x,1\n")))

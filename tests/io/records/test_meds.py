@@ -102,6 +102,22 @@ def test_table_without_numbers_reads_as_nan(tmp_path: Path) -> None:
     assert np.isnan(only.values).all()
 
 
+def test_row_without_a_code_has_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = [{**TWO[0], "code": None}]
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "data" / "0.parquet")
+    (only,) = read_meds(tmp_path)
+    assert only.codes.tolist() == [""]
+
+
+def test_row_without_a_subject_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = [{**TWO[0], "subject_id": None}]
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "data" / "0.parquet")
+    with pytest.raises(SettingsError, match=r"data/0\.parquet: a row names no patient"):
+        list(read_meds(tmp_path))
+
+
 def test_old_meds_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     table = pa.Table.from_pylist(TWO, schema=SCHEMA).rename_columns(

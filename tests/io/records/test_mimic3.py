@@ -30,6 +30,11 @@ TABLES = {
         "subject_id,itemid,charttime,value,valueuom\n3,40055,2150-02-02 00:00:00,100,ml\n3,40055,,50,ml\n"
     ),
     "procedures_icd": "subject_id,hadm_id,icd9_code\n3,30,3995\n3,31,3893\n",
+    "ICUSTAYS": (
+        "subject_id,hadm_id,intime,outtime\n"
+        "3,30,2150-01-04 00:00:00,2150-01-04 12:00:00\n"
+        "3,30,2150-01-01 06:00:00,2150-01-02 00:00:00\n"
+    ),
     "procedureevents_mv": "subject_id,itemid,starttime\n3,225802,2150-02-02 12:00:00\n",
 }
 
@@ -78,6 +83,11 @@ def test_coded_dialysis_is_a_static_of_its_own_stay(tmp_path: Path) -> None:
     assert "ICD9//3995" not in records[1].codes.tolist()
 
 
+def test_spells_of_intensive_care_are_in_the_order_of_time(tmp_path: Path) -> None:
+    found = [item.statics["icu_h"] for item in read_mimic3(written(tmp_path))]
+    assert found == [(), ((6.0, 24.0), (72.0, 84.0)), ()]
+
+
 def test_row_without_a_time_is_kept_to_be_counted(tmp_path: Path) -> None:
     assert [int(np.isnan(item.time_h).sum()) for item in read_mimic3(written(tmp_path))] == [0, 1, 1]
 
@@ -108,7 +118,7 @@ def test_admission_without_events_is_a_record(tmp_path: Path) -> None:
     assert first.num_rows == 0
 
 
-@pytest.mark.parametrize("name", ["outputevents", "procedures_icd", "procedureevents_mv"])
+@pytest.mark.parametrize("name", ["outputevents", "procedures_icd", "procedureevents_mv", "ICUSTAYS"])
 def test_table_beside_the_laboratory_may_be_absent(tmp_path: Path, name: str) -> None:
     assert len(list(read_mimic3(written(tmp_path, **{name: ""})))) == 3
 

@@ -66,10 +66,11 @@ def test_stay_of_two_files_is_refused(tmp_path: Path) -> None:
         (STAY.replace("00:07", "seven"), "line 8"),
         (STAY.replace("HR,73", "HR,high"), "line 8"),
         (STAY.replace("RecordID", "Record"), "RecordID is missing"),
+        (STAY.replace("132539", "inf"), "RecordID is missing"),
         ("a,b\n1,2\n", "first line is not that of the challenge"),
         (HEADER + "\n" * MAX_FILE_BYTES, "too large for a stay"),
     ],
-    ids=["two cells", "no time", "no number", "no id", "no header", "too large"],
+    ids=["two cells", "no time", "no number", "no id", "endless id", "no header", "too large"],
 )
 def test_file_that_is_no_stay_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):

@@ -100,6 +100,23 @@ def test_times_that_are_no_durations_are_refused(tmp_path: Path) -> None:
     assert caught.value.code is Code.E_TIME
 
 
+def test_hour_without_a_label_is_refused(tmp_path: Path) -> None:
+    unknown = {"stay_id": STAYS, "time": HOURS, "label": [False, None, True]}
+    with pytest.raises(SettingsError, match="an hour without a label"):
+        list(read_yaib(written(tmp_path, outc=unknown)))
+
+
+def test_column_of_words_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="column 'crea' takes numbers: found string"):
+        list(read_yaib(written(tmp_path, dyn={"stay_id": STAYS, "time": HOURS, "crea": ["high"] * 3})))
+
+
+def test_whole_numbers_and_fine_durations_are_read(tmp_path: Path) -> None:
+    nanoseconds = pa.array([0, 3_600_000_000_001, 0], pa.duration("ns"))
+    first, _ = read_yaib(written(tmp_path, dyn={"stay_id": STAYS, "time": nanoseconds, "hr": [80, 81, 82]}))
+    assert (first.time_h.tolist(), first.values.tolist()) == ([0.0, 1.0], [80.0, 81.0])
+
+
 def test_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"sta.parquet cannot be read"):
         list(read_yaib(written(tmp_path, sta={})))
