@@ -144,6 +144,10 @@ class TestMerging:
         assert events(result) == [(0, "urine", 50.0), (1, "urine", 60.0)]
         assert (result.counts.duplicates, result.counts.merged, result.counts.summed) == (1, 1, 0)
 
+    def test_events_of_one_moment_are_in_the_order_of_variables(self, patient: Build) -> None:
+        rows = [(0, "225802", NAN, ""), (0, "226559", 50.0, "mL"), (0, "50912", 1.0, "mg/dL")]
+        assert harmonise(patient(rows), MIMIC).record.codes.tolist() == ["creatinine", "urine", "dialysis"]
+
     def test_event_has_no_number_and_is_there_once(self, patient: Build) -> None:
         result = harmonise(patient([(3, "225802", NAN, ""), (3, "40286", 250.0, "ml")]), MIMIC)
         assert result.record.codes.tolist() == ["dialysis"]
