@@ -15,6 +15,8 @@ TORCH_FREE = (
     "medpipe.core.labels",
     "medpipe.core.preprocessing",
     "medpipe.io.study_folder",
+    "medpipe.io.records.open_records",
+    "medpipe.ehr.harmonise",
     "medpipe.reports.study",
     "medpipe.zoo.finder",
     "medpipe.runs.summary",

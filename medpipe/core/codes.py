@@ -66,6 +66,11 @@ class Code(StrEnum):
     E_GRID = "E_GRID", "images or masks of one case lie on different grids"
     E_LABEL = "E_LABEL", "a mask holds values that are no label"
 
+    # Health records
+    E_RECORD = "E_RECORD", "a health record contradicts itself, such as a birth after admission"
+    E_UNIT = "E_UNIT", "a unit is not known for the variable that it stands beside"
+    E_TIME = "E_TIME", "times of a table cannot be read or are of several forms"
+
     # Work
     E_STAGE = "E_STAGE", "a stage raised an error of its own"
     E_TIMEOUT = "E_TIMEOUT", "the study took longer than its time limit"
@@ -107,6 +112,8 @@ class Code(StrEnum):
     W_CLEANED = "W_CLEANED", "cleaning changed a structure by a tenth or more"
     W_UNSEEN = "W_UNSEEN", "the image lies beyond those that the model was trained on"
     W_MEMORY = "W_MEMORY", "memory did not suffice: the work was done in smaller steps"
+    W_UNIT = "W_UNIT", "values whose unit is unknown or in doubt were left out"
+    W_NO_LABS = "W_NO_LABS", "the record holds no laboratory value"
     W_EMPTY = "W_EMPTY", "the image holds a single value"
 
     @property

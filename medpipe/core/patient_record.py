@@ -21,6 +21,7 @@ class PatientRecord:
         codes: ``(T,)`` strings, one code an event.
         values: ``(T,)`` float64; NaN where the event has no number.
         statics: What does not change during the record, such as sex.
+        origin: The moment of hour 0, UTC where the source states a time zone; None where it has hours only.
     """
 
     patient_id: str
@@ -28,6 +29,7 @@ class PatientRecord:
     codes: npt.NDArray[np.str_]
     values: npt.NDArray[np.float64]
     statics: Mapping[str, Any] = field(default_factory=dict)
+    origin: np.datetime64 | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "statics", MappingProxyType(dict(self.statics)))

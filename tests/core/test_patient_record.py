@@ -17,6 +17,10 @@ def test_events_at_one_time_are_in_order() -> None:
     assert record(0.0, 1.5, 1.5).num_events == 3
 
 
+def test_origin_is_unknown_unless_stated() -> None:
+    assert record().origin is None
+
+
 def test_record_without_events_is_valid() -> None:
     assert record().num_events == 0
 

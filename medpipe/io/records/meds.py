@@ -1,0 +1,109 @@
+"""MEDS 0.4: records in shards of parquet, one row an event.
+
+Source: Medical Event Data Standard, version 0.4 (https://medical-event-data-standard.github.io).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import NoInputError, SettingsError
+from medpipe.io.records.contiguous import Contiguous
+from medpipe.io.records.raw_patient import AGE, STATIC_CODES, RawPatient, hours_since
+from medpipe.io.records.tables import check_columns, parquet_schema, stream_parquet
+
+BIRTH: Final = "MEDS_BIRTH"
+YEAR: Final = np.timedelta64(31_557_600, "s")
+"""365.25 days."""
+
+_SUBJECT: Final = "subject_id"
+_NEEDS: Final = (_SUBJECT, "time", "code")
+_NUMBER: Final = "numeric_value"
+
+
+def read_meds(path: Path) -> Iterator[RawPatient]:
+    """Yield the patients of a MEDS folder, one at a time.
+
+    Args:
+        path: The folder that holds ``data/``, or one shard.
+
+    Yields:
+        Every subject with all events that have a time, birth apart. Hour 0 is the first of them. Codes
+        without a time are the static ``static_codes``; the birth gives the age at hour 0.
+
+    Raises:
+        NoInputError: There is no shard.
+        SettingsError: A shard is not MEDS 0.4, or a subject stands in two places (``E_DATASET``).
+    """
+    shards = [path] if path.is_file() else sorted((path / "data").rglob("*.parquet"))
+    if not shards:
+        raise NoInputError(
+            Code.E_NO_INPUT,
+            f"The MEDS folder {path.name} holds no events",
+            fix="Shards are data/**/*.parquet.",
+        )
+    subjects = Contiguous(_SUBJECT)
+    for shard in shards:
+        place = shard.name if path.is_file() else shard.relative_to(path).as_posix()
+        columns = _columns(shard, place)
+        for subject, rows in subjects.patients(stream_parquet(shard, columns), place=place):
+            yield _patient(str(subject), rows)
+
+
+def _columns(shard: Path, place: str) -> tuple[str, ...]:
+    schema = parquet_schema(shard)
+    if "patient_id" in schema.names and _SUBJECT not in schema.names:
+        raise SettingsError(
+            Code.E_DATASET,
+            f"{place}: this is MEDS of before version 0.3",
+            found="a column patient_id",
+            fix="Extract the data anew with a current MEDS package.",
+        )
+    check_columns(place, schema.names, _NEEDS)
+    time = schema.field("time").type
+    if not (pa.types.is_timestamp(time) and time.tz is None):
+        raise SettingsError(
+            Code.E_TIME,
+            f"{place}: the column 'time' takes timestamps without a time zone",
+            found=str(time),
+            fix="Convert all times to one zone and drop it.",
+        )
+    return (*_NEEDS, _NUMBER) if _NUMBER in schema.names else _NEEDS
+
+
+def _patient(subject: str, rows: pa.Table) -> RawPatient:
+    times = _column(pc.cast(rows["time"], pa.timestamp("us"), safe=False))
+    codes = _column(pc.cast(rows["code"], pa.string()).fill_null(""))
+    is_static = np.isnat(times)
+    is_birth = codes == BIRTH
+    is_event = ~is_static & ~is_birth
+    values = np.full(len(times), np.nan)
+    if _NUMBER in rows.column_names:
+        values = np.asarray(_column(pc.cast(rows[_NUMBER], pa.float64())), dtype=np.float64)
+    statics: dict[str, Any] = {STATIC_CODES: tuple(codes[is_static & ~is_birth].tolist())}
+    origin = times[is_event].min() if is_event.any() else None
+    births = times[is_birth & ~is_static]
+    if origin is not None and len(births):
+        statics[AGE] = float((origin - births[0]) / YEAR)
+    return RawPatient(
+        patient_id=subject,
+        time_h=hours_since(times[is_event], origin) if origin is not None else np.zeros(0),
+        codes=codes[is_event],
+        values=values[is_event],
+        units=np.full(int(is_event.sum()), "", dtype=object),
+        statics=statics,
+        origin=origin,
+    )
+
+
+def _column(column: Any) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = (
+        column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    )
+    return array
