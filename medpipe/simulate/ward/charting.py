@@ -80,13 +80,13 @@ def _measured(rng: np.random.Generator, plan: WardPlan, course: StayCourse) -> d
     for code, when in times.items():
         true: Array = np.interp(when, course.time_h, course.values[code])
         if code == "potassium":
-            true = true + _haemolysis(rng, len(when))
+            true += _haemolysis(rng, len(when))
         measured[code] = (when, reported(rng, code, true))
     operated = course.circulation.surgery[BEFORE_H:] > OPERATED_H
     catheter = sampling.has_catheter(illness, operated | (plan.reason is Reason.HEART_FAILURE))
     flow = course.values["urine"][BEFORE_H:]
-    when, volumes = sampling.urine_volumes(rng, clock, illness, catheter, flow)
-    measured["urine"] = (when, reported(rng, "urine", volumes))
+    noted, volumes = sampling.urine_volumes(rng, clock, illness, catheter, flow)
+    measured["urine"] = (noted, reported(rng, "urine", volumes))
     measured["weight"] = (np.array([0.2]), reported(rng, "weight", np.array([plan.patient.weight_kg])))
     before, values = _history(rng, plan)
     when, now = measured["creatinine"]
@@ -98,8 +98,7 @@ def reported(rng: np.random.Generator, code: str, true: Array) -> Array:
     """Return values as a chart states them: with the scatter of the measurement, rounded."""
     quantity = QUANTITIES[code]
     noisy = true * (1.0 + quantity.analytical_cv * rng.standard_normal(len(true)))
-    rounded: Array = np.round(np.maximum(noisy, quantity.lowest), quantity.decimals)
-    return rounded
+    return np.asarray(np.round(np.maximum(noisy, quantity.lowest), quantity.decimals), dtype=np.float64)
 
 
 def _haemolysis(rng: np.random.Generator, count: int) -> Array:

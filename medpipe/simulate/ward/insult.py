@@ -69,10 +69,10 @@ Source:
     Sepsis: one in five where it is not severe (Critical Care 2018, the ICON audit), 48 % of all with sepsis
     in hospital (Beijing 2005-2017, Int J Gen Med 2021). Cardiac surgery: 18.2 % (Pickering et al. 2015).
     Vancomycin: 11 % (BMC Nephrology 2020, Hong Kong). Aminoglycosides of five days or more: 12 % after 11
-    days (interquartile range 8 to 15), half recovered within 21 days (Nephron 2015); here earlier, for stays are
-    short. Contrast: 6.5 % with a rise by a quarter ("Incidence and outcomes of contrast-induced AKI following
-    computed tomography", 2008), peak after 3 to 5 days, gone after 7 to 10. Here all shares are of patients
-    who are exposed to several things at once, and so are greater. Other figures: medpipe's.
+    days (interquartile range 8 to 15), half recovered within 21 days (Nephron 2015); here earlier, for stays
+    are short. Contrast: 6.5 % with a rise by a quarter ("Incidence and outcomes of contrast-induced AKI
+    following computed tomography", 2008), peak after 3 to 5 days, gone after 7 to 10. The ward's patients are
+    exposed to several things at once, so that their shares are greater. Other figures: medpipe's.
 """
 
 CKD_ODDS, DIABETES_ODDS, FAILURE_ODDS, DECADE_ODDS = 0.9, 0.35, 0.5, 0.2

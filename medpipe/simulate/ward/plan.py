@@ -1,4 +1,8 @@
-"""What a stay will be, drawn from a seed before anything is simulated."""
+"""What a stay will be, drawn from a seed before anything is simulated.
+
+How hard the ward is was settled before any model was trained on it, and is measured by
+``benchmarks/ward_difficulty.py``: constants of this folder are not changed to suit a model.
+"""
 
 from dataclasses import dataclass
 from typing import Final
