@@ -29,11 +29,17 @@ def sample(
         int,
         typer.Option(help="Simulated head CTs with bleeds and mass effect, as a data set to train on."),
     ] = 0,
+    ward: Annotated[
+        int,
+        typer.Option(
+            help="Simulated stays in hospital with labs, drugs and kidney injury, as a data set to train on."
+        ),
+    ] = 0,
 ) -> None:
     """Write sample studies: the MNI152 brain, simulated CT with gantry tilt, broken files."""
     from medpipe.simulate.sample import write_sample
 
-    write_sample(folder, faults=faults, many=many, brains=brains, head_cts=head_cts)
+    write_sample(folder, faults=faults, many=many, brains=brains, head_cts=head_cts, ward=ward)
     say(f"sample data: {folder}")
 
 

@@ -20,6 +20,7 @@ from medpipe.simulate.head_ct.writing import write_head_cts
 from medpipe.simulate.mni import oblique_brain
 from medpipe.simulate.radiograph import chest_radiograph
 from medpipe.simulate.studies import write_small_studies
+from medpipe.simulate.ward.writing import write_ward
 
 PYDICOM_FILES: Final = (
     "CT_small.dcm",
@@ -62,7 +63,7 @@ class SampleEntry:
 
 
 def write_sample(
-    folder: Path, *, faults: bool = False, many: int = 0, brains: int = 0, head_cts: int = 0
+    folder: Path, *, faults: bool = False, many: int = 0, brains: int = 0, head_cts: int = 0, ward: int = 0
 ) -> list[SampleEntry]:
     """Write the sample tree.
 
@@ -72,6 +73,7 @@ def write_sample(
         many: Further small simulated studies.
         brains: Simulated brains with masks and an MMSE, as a data set to train on.
         head_cts: Simulated head CTs with bleeds and mass effect, as a data set to train on.
+        ward: Simulated stays in hospital with kidney injury, as a data set to train on.
 
     Returns:
         What was written, in the order of the folders.
@@ -91,6 +93,8 @@ def write_sample(
         entries.append(_write_brains(folder / "09-simulated-brains", brains))
     if head_cts:
         entries.append(_write_head_cts(folder / "10-simulated-head-cts", head_cts))
+    if ward:
+        entries.append(_write_ward(folder / "11-simulated-ward", ward))
     return entries
 
 
@@ -173,4 +177,10 @@ def _write_brains(folder: Path, count: int) -> SampleEntry:
 def _write_head_cts(folder: Path, count: int) -> SampleEntry:
     write_head_cts(folder, range(count))
     holds = f"{count} simulated head CTs with bleeds and mass effect, a data set to train on"
+    return SampleEntry(folder, holds)
+
+
+def _write_ward(folder: Path, count: int) -> SampleEntry:
+    write_ward(folder, range(count))
+    holds = f"{count} simulated stays in hospital with kidney injury, a data set to train on"
     return SampleEntry(folder, holds)

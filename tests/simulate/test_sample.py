@@ -17,7 +17,7 @@ FEW_MEGABYTES = 20e6
 
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> list[SampleEntry]:
-    return write_sample(tmp_path_factory.mktemp("sample"), many=2, head_cts=1)
+    return write_sample(tmp_path_factory.mktemp("sample"), many=2, head_cts=1, ward=2)
 
 
 @pytest.mark.slow
@@ -49,11 +49,16 @@ class TestSample:
         assert len(os.listdir(many.folder)) == 2
 
     def test_head_cts_are_a_data_set_of_their_own(self, entries: list[SampleEntry]) -> None:
-        folder = entries[-1].folder
-        assert folder.name == "10-simulated-head-cts"
+        (folder,) = (entry.folder for entry in entries if entry.folder.name == "10-simulated-head-cts")
         with (folder / "studies.csv").open(newline="") as stream:
             (row,) = csv.DictReader(stream)
         assert len(os.listdir(folder / row["image"])) == int(row["num_slices"])
+
+    def test_stays_in_the_ward_are_a_data_set_of_their_own(self, entries: list[SampleEntry]) -> None:
+        folder = entries[-1].folder
+        assert folder.name == "11-simulated-ward"
+        with (folder / "stays.csv").open(newline="") as stream:
+            assert [row["patient"] for row in csv.DictReader(stream)] == ["ward-000000", "ward-000001"]
 
     def test_every_fault_is_written_on_request_and_again(self, tmp_path: Path) -> None:
         for _ in range(2):
