@@ -64,6 +64,7 @@ class FusedConvolution(nn.Module):
         if size not in self._by_size:
             self._by_size[size] = self._padded(size)
         weight, padding = self._by_size[size]
+        # Weights are not laid out for oneDNN ahead: where strides differ, what it then gives can be wrong.
         convolved: Tensor = torch.ops.mkldnn._convolution_pointwise(
             image,
             weight,
