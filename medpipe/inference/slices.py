@@ -176,10 +176,21 @@ def _resized(values: Tensor, spacing_mm: tuple[float, float], pixel_mm: float | 
     )
     if (first, second) == before:
         return values
-    resized = functional.interpolate(
-        values[:, None], (first, second), mode="bilinear", antialias=True, align_corners=False
-    )
-    return resized[:, 0]
+    # The other way round where it lies so in memory, as slices of DICOM do: no copy of all of them is made.
+    if values.stride(1) < values.stride(2):
+        return _interpolated(values.mT, (second, first)).mT
+    return _interpolated(values, (first, second))
+
+
+def _interpolated(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the slices ``(S, I, J)`` of another size; on a CPU one by one, which stays in its cache."""
+    parts = torch.split(values, 1) if values.device.type == "cpu" else (values,)
+    return torch.cat(
+        [
+            functional.interpolate(part[:, None], size, mode="bilinear", antialias=True, align_corners=False)
+            for part in parts
+        ]
+    )[:, 0]
 
 
 def _fitted(values: Tensor, shape: tuple[int, int], fill: float) -> Tensor:

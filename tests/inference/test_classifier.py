@@ -1,5 +1,8 @@
 """The classifier: answers for every slice of the series, and maps that point at what they rest on."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,8 @@ from medpipe.core.preprocessing import WindowScale
 from medpipe.core.slice_preprocessing import SliceChannel, SlicePreprocessing
 from medpipe.core.slice_stack import SliceStack
 from medpipe.core.source import Source, SourceKind
-from medpipe.inference.classifier import Classifier
+from medpipe.inference.classifier import Classifier, load_classifier
+from medpipe.inference.fused import FusedConvolution
 from medpipe.models.slice_aggregator.model import SliceAggregator
 
 SPEC = SlicePreprocessing(
@@ -107,6 +111,21 @@ class TestAnswers:
         straight, reverse = (classifier().classify(item).answer for item in (stack, turned))
         assert_close(straight.logits, reverse.logits)
         assert_close(straight.slice_probs, reverse.slice_probs.flip(0))
+
+
+class TestLoading:
+    @pytest.mark.parametrize("neighbours", [1, 3])
+    def test_a_network_made_fast_answers_as_it_did(self, neighbours: int) -> None:
+        plain = classifier(neighbours=neighbours)
+        package: Any = SimpleNamespace(
+            classification=SimpleNamespace(preprocessing=SPEC),
+            load_network=lambda device, half: classifier(neighbours=neighbours).network,
+        )
+        fast, stack = load_classifier(package, "cpu"), series([0.0, 4.0, 11.0])
+        assert any(isinstance(module, FusedConvolution) for module in fast.network.modules())
+        found, expected = fast.classify(stack).answer, plain.classify(stack).answer
+        assert_close(found.logits, expected.logits, rtol=0.0, atol=1e-5)
+        assert_close(found.slice_probs, expected.slice_probs, rtol=0.0, atol=1e-5)
 
 
 class TestEvidence:

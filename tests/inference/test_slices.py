@@ -127,6 +127,16 @@ class TestPlane:
         assert found.values.mean().item() == pytest.approx(50.0, abs=1e-4)
         assert found.values[0, 0, 0].item() == pytest.approx(100.0, abs=1e-4)
 
+    def test_the_order_in_memory_does_not_matter(self) -> None:
+        array = torch.arange(2 * 9 * 8.0).reshape(2, 1, 9, 8).square()
+        lying = array.mT.contiguous().mT  # as slices of DICOM do: columns first
+        found, expected = (
+            prepare_slices(stack([0.0, 5.0], values), spec(shape=(4, 5), pixel_mm=1.7))
+            for values in (lying, array)
+        )
+        assert found.plane == expected.plane == (5, 5)
+        assert_close(found.values, expected.values)
+
     def test_field_of_view_is_kept_where_pixels_do_not_divide_it(self) -> None:
         # 3 pixels of 1 mm become 4 of 0.75 where 0.8 is asked for.
         # Along J, 4 mm are 5 of 0.8.
