@@ -10,14 +10,14 @@ The steps, in this order; ``medpipe.inference.slices`` carries them out:
 5. intensity: a channel for each entry of ``channels``.
 """
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from medpipe.core.findings import Value
 from medpipe.core.grid import reorientation_between
-from medpipe.core.preprocessing import Codes, Intensity
+from medpipe.core.preprocessing import Codes, FixedScale, PercentileScale, WindowScale, ZScore
 
 MAX_SLICES: Final = 1000
 """Slices, or slabs of them, that a package takes of one study unless it says otherwise."""
@@ -25,6 +25,33 @@ MAX_SLICES: Final = 1000
 
 _ROUNDING: Final = (0.99, 1.01)
 """Headers round positions: a series at the very edge of what was seen is none beyond it."""
+
+
+class HeaderWindow(Value):
+    """As a fixed window, but the one that the series' header states first, the same for all its slices.
+
+    Attributes:
+        low_hu: Lower end where the header states none.
+        high_hu: Upper end, likewise.
+    """
+
+    kind: Literal["header_window"] = "header_window"
+    low_hu: float
+    high_hu: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low_hu < self.high_hu:
+            raise ValueError(
+                f"the lower end must be below the upper, found {self.low_hu:g} and {self.high_hu:g}"
+            )
+        return self
+
+
+SliceIntensity = Annotated[
+    ZScore | PercentileScale | WindowScale | FixedScale | HeaderWindow, Field(discriminator="kind")
+]
+"""How the values of a study become one channel of the network's input."""
 
 
 class SliceChannel(Value):
@@ -36,7 +63,7 @@ class SliceChannel(Value):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
-    intensity: Intensity
+    intensity: SliceIntensity
 
 
 class Seen(Value):

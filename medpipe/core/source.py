@@ -1,6 +1,7 @@
 """Where an image came from: identifiers and geometry notes, without pixels."""
 
 from enum import StrEnum
+from math import isfinite
 
 from pydantic import Field
 
@@ -81,6 +82,22 @@ class Source(Value):
     acquisition: dict[str, str] = Field(default_factory=dict)
     checks: tuple[GeometryCheck, ...] = ()
     notes: tuple[GeometryNote, ...] = ()
+
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """Lowest and highest value that the header's first window shows; None where slices state none alike.
+
+        Source:
+            PS3.3 C.11.2.1.2.1: the default linear function.
+        """
+        texts = [self.acquisition.get(name, "").split("\\")[0] for name in ("window_centre", "window_width")]
+        try:
+            centre, width = map(float, texts)
+        except ValueError:
+            return None
+        if not (isfinite(centre) and isfinite(width) and width > 1):
+            return None
+        return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
 
     def with_notes(self, *notes: GeometryNote) -> "Source":
         """Return a copy with more notes."""

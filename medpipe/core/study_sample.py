@@ -17,6 +17,8 @@ class StudySample(NamedTuple):
         study_labels: ``(L,)`` float32 in [0, 1]; NaN where unknown.
         slice_labels: ``(S, L)`` float32 in [0, 1]; NaN where unknown.
         scores: ``(R,)`` float32; NaN where unknown.
+        window: ``(2,)`` float32: lowest and highest value that the header's window shows; NaN where it states
+            none.
         case_id: Where it comes from.
     """
 
@@ -25,6 +27,7 @@ class StudySample(NamedTuple):
     study_labels: torch.Tensor
     slice_labels: torch.Tensor
     scores: torch.Tensor
+    window: torch.Tensor
     case_id: str
 
 
@@ -34,11 +37,13 @@ class SliceSample(NamedTuple):
     Attributes:
         image: ``(K, I, J)`` int16, the slice itself in the middle; as ``StudySample.slices``.
         labels: ``(L,)`` float32 of the slice itself, in [0, 1]; NaN where unknown.
+        window: As ``StudySample.window``.
         case_id: Where it comes from.
         number: Of the slice in its study, from 0.
     """
 
     image: torch.Tensor
     labels: torch.Tensor
+    window: torch.Tensor
     case_id: str
     number: int

@@ -107,6 +107,7 @@ class SliceDataset(Dataset[SliceSample]):
         sample = SliceSample(
             image=torch.from_numpy(slices[around]),
             labels=torch.tensor(self._labels[key.slice]),
+            window=torch.from_numpy(self._store.window(case.id)),
             case_id=case.id,
             number=number,
         )

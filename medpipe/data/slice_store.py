@@ -19,7 +19,7 @@ import numpy.typing as npt
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError, ShapeError
 
-FORMAT: Final = "medpipe slices 1"
+FORMAT: Final = "medpipe slices 2"
 SLICES_FILE: Final = "slices.bin"
 INDEX_FILE: Final = "index.jsonl"
 
@@ -34,11 +34,13 @@ class PreparedStudy(NamedTuple):
             I and J are those of every study. I runs from one side of the patient to the other.
         gaps_mm: ``(S,)`` float32: distance to the slice before; 0 for the first.
         keys: What names each slice, see :func:`medpipe.data.study_reading.slice_keys`.
+        window: Lowest and highest value that the header's window shows; None where it states none.
     """
 
     slices: npt.NDArray[np.int16]
     gaps_mm: npt.NDArray[np.float32]
     keys: tuple[str, ...]
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class StoredStudy:
         size: ``(S, I, J)``.
         gaps_mm: See :class:`PreparedStudy`.
         keys: Likewise.
+        window: Likewise.
         crc32: Of the bytes of its slices.
     """
 
@@ -61,6 +64,7 @@ class StoredStudy:
     size: tuple[int, int, int]
     gaps_mm: tuple[float, ...]
     keys: tuple[str, ...]
+    window: tuple[float, float] | None
     crc32: int
 
     @property
@@ -153,7 +157,8 @@ class SliceStore:
 
     def prepared(self, case_id: str) -> PreparedStudy:
         """Return a study as it was stored."""
-        return PreparedStudy(self.slices(case_id), self.gaps_mm(case_id), self.keys(case_id))
+        window = self._study(case_id).window
+        return PreparedStudy(self.slices(case_id), self.gaps_mm(case_id), self.keys(case_id), window)
 
     def keys(self, case_id: str) -> tuple[str, ...]:
         """Return what names each slice of a study."""
@@ -166,6 +171,10 @@ class SliceStore:
     def gaps_mm(self, case_id: str) -> npt.NDArray[np.float32]:
         """Return ``(S,)`` distances to the slice before."""
         return np.array(self._study(case_id).gaps_mm, dtype=np.float32)
+
+    def window(self, case_id: str) -> npt.NDArray[np.float32]:
+        """Return ``(2,)``: the ends of the header's window; NaN where it states none."""
+        return np.array(self._study(case_id).window or (np.nan, np.nan), dtype=np.float32)
 
     def slices(self, case_id: str) -> npt.NDArray[np.int16]:
         """Return ``(S, I, J)``: a read-only view of the file, read as it is used."""
@@ -200,7 +209,7 @@ def checked_study(case_id: str, prepared: PreparedStudy, size: tuple[int, ...] |
     Raises:
         ShapeError: Says what does not fit.
     """
-    slices, gaps_mm, keys = prepared
+    slices, gaps_mm, keys, _ = prepared
     for fits, rule, found in (
         (slices.dtype == np.int16 and slices.ndim == 3 and slices.size, "slices are (S, I, J) int16", slices),
         (gaps_mm.shape == slices.shape[:1], "there is a gap for each slice", gaps_mm),
@@ -273,7 +282,10 @@ def _read_line(index: StoreIndex, line: bytes, *, is_first: bool) -> None:
         index.refused[entry["id"]] = RefusedError(Code[code], what, found=found, fix=fix)
     else:
         size, gaps_mm, keys = (tuple(entry.pop(name)) for name in ("size", "gaps_mm", "keys"))
-        index.studies[entry["id"]] = StoredStudy(size=size, gaps_mm=gaps_mm, keys=keys, **entry)
+        window = entry.pop("window")
+        index.studies[entry["id"]] = StoredStudy(
+            size=size, gaps_mm=gaps_mm, keys=keys, window=window and tuple(window), **entry
+        )
 
 
 def _line(content: Mapping[str, Any]) -> bytes:

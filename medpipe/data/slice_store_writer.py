@@ -94,6 +94,7 @@ class StoreWriter:
             size=(num_slices, rows, columns),
             gaps_mm=tuple(prepared.gaps_mm.astype(np.float32).tolist()),
             keys=prepared.keys,
+            window=prepared.window,
             crc32=zlib.crc32(content.data),
         )
         self._check_space(study)

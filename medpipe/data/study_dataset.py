@@ -39,6 +39,7 @@ class StudyBatch(NamedTuple):
         study_labels: ``(B, L)`` float32; NaN where unknown.
         slice_labels: ``(N, L)`` float32; NaN where unknown.
         scores: ``(B, R)`` float32; NaN where unknown.
+        windows: ``(B, 2)`` float32: see :class:`medpipe.core.study_sample.StudySample`.
         case_ids: Of the studies.
     """
 
@@ -48,6 +49,7 @@ class StudyBatch(NamedTuple):
     study_labels: torch.Tensor
     slice_labels: torch.Tensor
     scores: torch.Tensor
+    windows: torch.Tensor
     case_ids: tuple[str, ...]
 
 
@@ -65,6 +67,9 @@ class StoredStudies(Protocol):
 
     def gaps_mm(self, case_id: str) -> npt.NDArray[np.float32]:
         """Return ``(S,)`` distances to the slice before."""
+
+    def window(self, case_id: str) -> npt.NDArray[np.float32]:
+        """Return ``(2,)``: the ends of the header's window."""
 
 
 class StudyDataset(Dataset[StudySample]):
@@ -121,6 +126,7 @@ class StudyDataset(Dataset[StudySample]):
             study_labels=torch.tensor(targets.study_labels),
             slice_labels=torch.tensor(targets.slice_labels),
             scores=torch.tensor(targets.scores),
+            window=torch.from_numpy(self._store.window(case.id)),
             case_id=case.id,
         )
         if self._transform is None:
@@ -137,6 +143,7 @@ def collate_studies(samples: Sequence[StudySample]) -> StudyBatch:
         study_labels=torch.stack([sample.study_labels for sample in samples]),
         slice_labels=torch.cat([sample.slice_labels for sample in samples]),
         scores=torch.stack([sample.scores for sample in samples]),
+        windows=torch.stack([sample.window for sample in samples]),
         case_ids=tuple(sample.case_id for sample in samples),
     )
 

@@ -70,7 +70,7 @@ class Classifier:
         """
         prepared = prepare_slices(stack, self.preprocessing, device=self.device)
         lengths = [len(prepared.values)]
-        features = self.network.encode(self._channels(prepared.values), lengths)
+        features = self.network.encode(self._channels(prepared.values, prepared.window), lengths)
         output = self.network.aggregate(features, lengths, prepared.gaps_mm.to(self.device))
         slice_probs = output.slice_logits.float().sigmoid().cpu()[prepared.members]
         weights = output.weights.float().cpu()[prepared.members]
@@ -117,7 +117,7 @@ class Classifier:
             weight = window.to(self.device)
             values = prepared.values[shown.start : shown.stop].clone()
             values[place - shown.start] = torch.lerp(prepared.values[place], blurred, weight)
-            changed = self.network.encode(self._channels(values), [len(values)])
+            changed = self.network.encode(self._channels(values, prepared.window), [len(values)])
             features = found.features.clone()
             features[seen_by.start : seen_by.stop] = changed[
                 seen_by.start - shown.start : seen_by.stop - shown.start
@@ -133,9 +133,9 @@ class Classifier:
         logits = output.study_logits[0] if place is None else output.slice_logits[place]
         return logits[label].float()
 
-    def _channels(self, values: Tensor) -> Tensor:
+    def _channels(self, values: Tensor, window: Tensor) -> Tensor:
         dtype = next(self.network.parameters()).dtype
-        return slice_channels(values, self.preprocessing).to(dtype)
+        return slice_channels(values, self.preprocessing, window).to(dtype)
 
 
 def load_classifier(package: "Package", device: str) -> Classifier:

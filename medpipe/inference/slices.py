@@ -17,7 +17,7 @@ from medpipe.core.affine import Array, orientation_of
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.core.grid import Reorientation, reorientation_between
-from medpipe.core.slice_preprocessing import SlicePreprocessing
+from medpipe.core.slice_preprocessing import HeaderWindow, SliceIntensity, SlicePreprocessing
 from medpipe.core.slice_stack import SliceStack
 from medpipe.inference.normalise import normalise
 
@@ -34,6 +34,8 @@ class PreparedSlices(NamedTuple):
             belongs to.
         move: What was done to the axes of the plane and to the order of slices.
         plane: Pixels of a slice at the network's spacing, before it was cropped or filled.
+        window: ``(2,)`` float32: lowest and highest value that the header's window shows; NaN where it states
+            none.
     """
 
     values: Tensor
@@ -41,6 +43,7 @@ class PreparedSlices(NamedTuple):
     members: Tensor
     move: Reorientation
     plane: tuple[int, int]
+    window: Tensor
 
 
 def prepare_slices(
@@ -76,12 +79,27 @@ def prepare_slices(
         members=members.flip(0) if 2 in move.flips else members,
         move=move,
         plane=(values.shape[1], values.shape[2]),
+        window=torch.tensor(stack.source.window or (torch.nan, torch.nan)),
     )
 
 
-def slice_channels(values: Tensor, spec: SlicePreprocessing) -> Tensor:
-    """Return the network's input ``(N, C, I, J)`` of the values ``(N, I, J)`` of one study."""
-    return torch.stack([normalise(values, channel.intensity) for channel in spec.channels], dim=1)
+def slice_channels(values: Tensor, spec: SlicePreprocessing, window: Tensor) -> Tensor:
+    """Return the network's input ``(N, C, I, J)``.
+
+    Args:
+        values: ``(N, I, J)`` of one study.
+        spec: What the network expects.
+        window: ``(2,)`` that of the header, or ``(N, 2)`` for each slice its own; NaN where it states none.
+    """
+    return torch.stack([_normalised(values, channel.intensity, window) for channel in spec.channels], dim=1)
+
+
+def _normalised(values: Tensor, rule: SliceIntensity, window: Tensor) -> Tensor:
+    if not isinstance(rule, HeaderWindow):
+        return normalise(values, rule)
+    usual = torch.tensor((rule.low_hu, rule.high_hu))
+    low, high = torch.where(window.isnan(), usual, window).to(values.device)[..., None, None].unbind(dim=-3)
+    return (values.clamp(low, high) - low) / (high - low)
 
 
 def on_source(image: Tensor, prepared: PreparedSlices, stack: SliceStack) -> Tensor:

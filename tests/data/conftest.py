@@ -125,7 +125,7 @@ class Ramps:
         gaps_mm = np.full(number + 2, 5.0, dtype=np.float32)
         gaps_mm[0] = 0.0
         slices = np.broadcast_to(values[:, None, None], (number + 2, 3, 4))
-        return PreparedStudy(slices, gaps_mm, tuple(map(str, range(number + 2))))
+        return PreparedStudy(slices, gaps_mm, tuple(map(str, range(number + 2))), (0.0, number + 80.0))
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_studies_come_back_as_they_were_prepared(
     assert store.num_slices("s2") == 4
     assert store.keys("s2") == ("0", "1", "2", "3")
     assert store.gaps_mm("s2").tolist() == [0.0, 5.0, 5.0, 5.0]
+    assert store.window("s2").tolist() == [0.0, 82.0]
     assert store.slices("s2")[:, 2, 3].tolist() == [200, 201, 202, 203]
     assert (folder / SLICES_FILE).stat().st_size == (2 + 3 + 4 + 5) * 3 * 4 * 2
 

@@ -1,5 +1,6 @@
 """Preprocessing of slices: order, plane, slabs, spacing and size, by hand-worked numbers."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,12 +13,13 @@ from torch.testing import assert_close
 
 from medpipe.core.errors import RefusedError
 from medpipe.core.preprocessing import WindowScale
-from medpipe.core.slice_preprocessing import SliceChannel, SlicePreprocessing
+from medpipe.core.slice_preprocessing import HeaderWindow, SliceChannel, SlicePreprocessing
 from medpipe.core.slice_stack import SliceStack
 from medpipe.core.source import Source, SourceKind
 from medpipe.inference.slices import on_source, prepare_slices, slice_channels
 
 BRAIN = SliceChannel(name="brain", intensity=WindowScale(low_hu=0, high_hu=80))
+NO_WINDOW = torch.full((2,), torch.nan)
 BONE = SliceChannel(name="bone", intensity=WindowScale(low_hu=-800, high_hu=2000))
 # Columns of DICOM pixels run to the patient's left, rows to the back: LPS.
 AXIAL = ((-1.0, 0.0), (0.0, -1.0), (0.0, 0.0))
@@ -158,8 +160,24 @@ class TestPlane:
 class TestChannels:
     def test_each_window_is_a_channel(self) -> None:
         values = torch.tensor([-1000.0, 40.0, 2000.0]).reshape(1, 1, 3)
-        found = slice_channels(values, spec(channels=(BRAIN, BONE)))
+        found = slice_channels(values, spec(channels=(BRAIN, BONE)), NO_WINDOW)
         assert_close(found, torch.tensor([[[[0.0, 0.5, 1.0]], [[0.0, 0.3, 1.0]]]]))
+
+    def test_the_window_of_the_header_is_one_too(self) -> None:
+        own = SliceChannel(name="own", intensity=HeaderWindow(low_hu=0, high_hu=100))
+        values = torch.tensor([-10.0, 50.0, 200.0]).reshape(1, 1, 3).repeat(2, 1, 1)
+        found = slice_channels(values, spec(channels=(own,)), torch.tensor([0.0, 200.0]))
+        assert_close(found[0, 0, 0], torch.tensor([0.0, 0.25, 1.0]))
+        # A window for each slice, and the usual one where a header states none.
+        windows = torch.tensor([[-10.0, 50.0], [torch.nan, torch.nan]])
+        found = slice_channels(values, spec(channels=(own,)), windows)
+        assert_close(found[:, 0, 0], torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.5, 1.0]]))
+
+    def test_the_window_of_the_header_is_prepared(self) -> None:
+        header = {"window_centre": "40.5\\600", "window_width": "81\\2000"}
+        source = Source(kind=SourceKind.MEMORY, acquisition=header)
+        assert prepare_slices(replace(stack([0.0]), source=source), spec()).window.tolist() == [0.0, 80.0]
+        assert prepare_slices(stack([0.0]), spec()).window.isnan().all()
 
 
 class TestRefusals:

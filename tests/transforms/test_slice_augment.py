@@ -40,6 +40,7 @@ def study(gaps_mm: list[float], *, size: tuple[int, int] = (2, 3), labels: objec
         study_labels=torch.tensor([1.0]),
         slice_labels=torch.full((count, 1), NAN) if labels is None else torch.tensor(labels),
         scores=torch.tensor([4.0]),
+        window=torch.tensor([0.0, 80.0]),
         case_id="s",
     )
 
@@ -217,7 +218,7 @@ class TestStudies:
 class TestSlices:
     def test_reversal_exchanges_the_neighbours(self) -> None:
         image = torch.tensor([1, 2, 3], dtype=torch.int16)[:, None, None].repeat(1, 2, 2)
-        sample = SliceSample(image, torch.tensor([1.0]), "s", 4)
+        sample = SliceSample(image, torch.tensor([1.0]), torch.tensor([0.0, 80.0]), "s", 4)
         augmentation = SliceAugmentation(reverse=1.0, drop=1.0, crop=1.0)
         changed = augment_slice(sample, seeded(), augmentation=augmentation)
         assert changed.image[:, 0, 0].tolist() == [3, 2, 1]

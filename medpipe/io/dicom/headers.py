@@ -40,6 +40,8 @@ _ACQUISITION_TAGS: Final = {
     0x00181151: "tube_current_ma",
     0x00181210: "kernel",
     0x00185100: "patient_position",
+    0x00281050: "window_centre",
+    0x00281051: "window_width",
 }
 """Technical facts that identify nobody: no free text, no names of people, places or machines."""
 

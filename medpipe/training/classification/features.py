@@ -43,6 +43,10 @@ class FeatureStore:
         """Return ``(S,)`` distances to the slice before."""
         return self.store.gaps_mm(case_id)
 
+    def window(self, case_id: str) -> Features:
+        """Return ``(2,)``: the ends of the header's window, which the features rest on."""
+        return self.store.window(case_id)
+
 
 @torch.inference_mode()
 def compute_features(
@@ -69,7 +73,8 @@ def compute_features(
     features = {}
     for case_id in ids:
         values = torch.from_numpy(np.array(store.slices(case_id))).to(device, torch.float32)
-        encoded = network.encode(slice_channels(values, spec), [len(values)])
+        window = torch.from_numpy(store.window(case_id))
+        encoded = network.encode(slice_channels(values, spec, window), [len(values)])
         features[case_id] = encoded.float().cpu().numpy()
         progress()
     network.train(was_training)

@@ -113,7 +113,12 @@ class StudyModule(lightning.LightningModule):
         if self._stage.train == "aggregator":
             return self.network.aggregate(batch.slices, lengths, batch.gaps_mm)
         studies = torch.split(batch.slices, lengths)
-        images = torch.cat([slice_channels(study.float(), self._spec) for study in studies])
+        images = torch.cat(
+            [
+                slice_channels(study.float(), self._spec, window)
+                for study, window in zip(studies, batch.windows, strict=True)
+            ]
+        )
         output: AggregatorOutput = self.network(images, lengths, batch.gaps_mm)
         return output
 
@@ -151,7 +156,7 @@ class SliceModule(lightning.LightningModule):
 
     def training_step(self, batch: SliceSample, index: int) -> Tensor:
         """Return the loss of slices, collated: ``(M, K, I, J)``."""
-        features = self.network.encoder(neighbour_channels(batch.image, self._spec))
+        features = self.network.encoder(neighbour_channels(batch.image, self._spec, batch.window))
         nothing = torch.full_like(batch.labels[:1], torch.nan)
         logits: Tensor = self.head(features)
         losses = self._task.losses(logits[:1], logits, nothing, batch.labels)
@@ -166,10 +171,17 @@ class SliceModule(lightning.LightningModule):
         )
 
 
-def neighbour_channels(images: Tensor, spec: SlicePreprocessing) -> Tensor:
-    """Return ``(M, K * C, I, J)`` of ``(M, K, I, J)``: what :class:`SliceAggregator` makes of neighbours."""
-    count, _, size_i, size_j = images.shape
-    channels = slice_channels(images.reshape(-1, size_i, size_j).float(), spec)
+def neighbour_channels(images: Tensor, spec: SlicePreprocessing, windows: Tensor) -> Tensor:
+    """Return ``(M, K * C, I, J)`` of ``(M, K, I, J)``: what :class:`SliceAggregator` makes of neighbours.
+
+    Args:
+        images: Slices among their neighbours.
+        spec: What the network expects.
+        windows: ``(M, 2)`` of the headers.
+    """
+    count, neighbours, size_i, size_j = images.shape
+    of_each = windows.repeat_interleave(neighbours, dim=0)
+    channels = slice_channels(images.reshape(-1, size_i, size_j).float(), spec, of_each)
     return channels.reshape(count, -1, size_i, size_j)
 
 

@@ -45,7 +45,8 @@ def settle_norms(
     drawn = []
     for number in rng.permutation(len(ids))[:_STUDIES]:
         values = torch.from_numpy(np.array(store.slices(ids[number]))).float()
-        shown = with_neighbours(slice_channels(values, spec), [len(values)], network.neighbours)
+        window = torch.from_numpy(store.window(ids[number]))
+        shown = with_neighbours(slice_channels(values, spec, window), [len(values)], network.neighbours)
         drawn.append(shown[rng.permutation(len(shown))[:_SLICES]])
     pool = torch.cat(drawn)[rng.permutation(sum(map(len, drawn)))]
     usual = [norm.momentum for norm in norms]

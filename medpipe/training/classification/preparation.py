@@ -37,6 +37,7 @@ class StudyPreparation:
             slices=prepared.values.round().clamp(_INT16.min, _INT16.max).numpy().astype(np.int16),
             gaps_mm=prepared.gaps_mm.numpy(),
             keys=joined_keys(keys, prepared.members.tolist()),
+            window=stack.source.window,
         )
 
     @property

@@ -88,6 +88,12 @@ class TestContent:
         )
         assert header.acquisition == {"manufacturer": "ACME", "slice_thickness_mm": "3.0"}
 
+    @pytest.mark.parametrize(("second", "window"), [("81", (0.0, 80.0)), ("100", None)])
+    def test_a_window_is_the_series_where_all_slices_state_it(self, builder, second, window):
+        datasets = builder.axial([0, 5, 10], WindowCenter="40.5", WindowWidth="81")
+        datasets[1].WindowWidth = second
+        assert builder.stack(datasets).source.window == window
+
 
 class TestNotes:
     def test_file_without_preamble_is_read_and_flagged(self, one_file):

@@ -38,5 +38,7 @@ def test_network_keeps_its_mode(
     assert network.encoder.network.training is is_training
     values = torch.from_numpy(np.array(store.slices(cases[0].id))).float()
     with torch.inference_mode():
-        expected = network.eval().encode(slice_channels(values, recipe.preprocessing), [len(values)])
+        expected = network.eval().encode(
+            slice_channels(values, recipe.preprocessing, torch.full((2,), torch.nan)), [len(values)]
+        )
     assert_close(torch.from_numpy(found.slices(cases[0].id)), expected)
