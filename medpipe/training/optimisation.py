@@ -48,5 +48,11 @@ def build_schedule(optimiser: torch.optim.Optimizer, recipe: OptimiserRecipe, *,
         "cosine": lambda part: 0.5 * (1.0 + cos(pi * part)),
         "constant": lambda part: 1.0,
     }
-    shape = shapes[recipe.schedule]
-    return LambdaLR(optimiser, lambda step: shape(min(1.0, step / steps)))
+    shape, warmup = shapes[recipe.schedule], recipe.warmup * steps
+
+    def rate(step: int) -> float:
+        # The first step is taken, too.
+        rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+        return rise * shape(min(1.0, step / steps))
+
+    return LambdaLR(optimiser, rate)

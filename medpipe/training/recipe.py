@@ -34,9 +34,11 @@ class OptimiserRecipe(Part):
 
     Attributes:
         name: ``"adamw"``, or ``"sgd"`` with Nesterov momentum 0.99 as nnU-Net has it.
-        learning_rate: At the start.
+        learning_rate: The largest.
         weight_decay: Decoupled for AdamW.
         schedule: ``"poly"`` (power 0.9) or ``"cosine"`` to zero, or ``"constant"``.
+        warmup: Part of the steps over which the learning rate rises from zero to its course: new layers would
+            tear up weights that were taken over.
         gradient_clip: Largest norm of the gradient; 0 for no limit.
         ema_decay: Decay of the exponential moving average of weights; 0 for none. Its window of
             ``1 / (1 - ema_decay)`` steps should be a small part of the training.
@@ -46,6 +48,7 @@ class OptimiserRecipe(Part):
     learning_rate: float = Field(default=2e-3, gt=0.0)
     weight_decay: float = Field(default=1e-4, ge=0.0)
     schedule: Literal["poly", "cosine", "constant"] = "poly"
+    warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
     gradient_clip: float = Field(default=12.0, ge=0.0)
     ema_decay: float = Field(default=0.99, ge=0.0, lt=1.0)
 
