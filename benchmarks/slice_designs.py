@@ -3,14 +3,15 @@
 Writes results/slice_designs.json. Studies are simulated; networks learn from the first of them and are scored
 on others, by the mean area under the ROC curve over the four labels and the error of the midline shift.
 
-- Aggregators, on cached features of one frozen encoder, three seeds each; each is also scored with the slices
-  of every study in random order.
+- Aggregators, on cached features of the encoder that the shipped model's training has after its first part,
+  frozen, three seeds each; each is also scored with the slices of every study in random order.
 - Encoders, initial weights and neighbours: the encoder learns from slices of fewer studies (once each), is
   frozen, and the shipped aggregator learns from its features. ImageNet weights are at hand for
   tf_efficientnet_lite0 alone: encoders are compared from random weights.
 
-Run: ``python benchmarks/slice_designs.py DATA FOLDER``, DATA from ``medpipe sample DATA --head-cts 1000``;
-trainings that are found in the folder are not repeated.
+Run: ``python benchmarks/slice_designs.py DATA TRAINING FOLDER``, DATA from ``medpipe sample DATA --head-cts
+1000``, TRAINING the folder of a training by ``pipelines/train/head-ct.yaml`` on them; networks that are found in
+FOLDER are not trained again.
 """
 
 import argparse
@@ -34,12 +35,13 @@ from medpipe.models.registry import build_network
 from medpipe.models.slice_aggregator.model import SliceAggregator
 from medpipe.simulate.head_ct.writing import SLICES_TABLE, STUDIES_TABLE, write_head_cts
 from medpipe.tasks.scores import ScoreTask
-from medpipe.training.checkpoints import network_state
+from medpipe.training.checkpoints import LAST, network_state
 from medpipe.training.classification.features import FeatureStore, compute_features
 from medpipe.training.classification.fit import Studies, fit_classifier, fitted_scores, network_arguments
 from medpipe.training.classification.preparation import StudyPreparation
 from medpipe.training.classification.reading import read_studies
 from medpipe.training.classification.recipe import ClassificationRecipe, read_classification_recipe
+from medpipe.training.folds import ONE_SPLIT, SPLITS, choose_split
 
 RESULTS = Path("benchmarks/results/slice_designs.json")
 RECIPE = Path("pipelines/train/head-ct.yaml")
@@ -94,7 +96,7 @@ class Data:
         return Studies(self.studies.store, self.studies.train, (), features)
 
 
-def read_data(given: Path, folder: Path, recipe: ClassificationRecipe) -> Data:
+def read_data(given: Path, training: Path, folder: Path, recipe: ClassificationRecipe) -> Data:
     test_table = folder / "test" / STUDIES_TABLE
     if not test_table.exists():
         write_head_cts(folder / "test", range(FIRST_TEST, FIRST_TEST + NUM_TEST))
@@ -106,7 +108,8 @@ def read_data(given: Path, folder: Path, recipe: ClassificationRecipe) -> Data:
     preparation = StudyPreparation(recipe.preprocessing)
     both = (*train.cases, *test.cases)
     store = open_slice_store(folder / "store", both, preparation, settings=preparation.settings, workers=1)
-    return Data(Studies(store, tuple(train.cases), ()), tuple(test.cases))
+    split, _ = choose_split(train, training / SPLITS, ONE_SPLIT, 0.0, recipe.seed)
+    return Data(Studies(store, train.select(split.train), ()), tuple(test.cases))
 
 
 def design(recipe: ClassificationRecipe, stages: str, **changes: Any) -> ClassificationRecipe:
@@ -157,12 +160,13 @@ def remembered(place: Path, make: Callable[[], Figures]) -> Figures:
     return Figures(**json.loads(done.read_text()))
 
 
-def aggregators(recipe: ClassificationRecipe, data: Data, folder: Path) -> dict[str, list[Figures]]:
-    """Train each aggregator on features of one encoder, which has learned from slices of all studies."""
-    first = design(recipe, "slices")
-    encoder = network_of(
-        first, fit_classifier(first, data.studies, folder / "encoder").checkpoint
-    ).encoder.network
+def aggregators(
+    recipe: ClassificationRecipe, data: Data, checkpoint: Path, folder: Path
+) -> dict[str, list[Figures]]:
+    """Train each aggregator on features of one encoder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = network_of(recipe, checkpoint)
+    encoder = whole.encoder.network
     weights = folder / "encoder.safetensors"
     save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, weights)
     store: FeatureStore | None = None
@@ -172,9 +176,8 @@ def aggregators(recipe: ClassificationRecipe, data: Data, folder: Path) -> dict[
             place = folder / f"{name.replace(' ', '-')}-{seed}"
             second = design(recipe, "aggregator", arguments=arguments, initial=str(weights), seed=seed)
             if not (place / "figures.json").exists() and store is None:
-                network = network_of(first, folder / "encoder" / "1-slices" / "checkpoints" / "last.ckpt")
                 ids = [case.id for case in (*data.studies.train, *data.test)]
-                store = compute_features(network, recipe.preprocessing, data.studies.store, ids)
+                store = compute_features(whole, recipe.preprocessing, data.studies.store, ids)
 
             def make(
                 second: ClassificationRecipe = second, place: Path = place, store: FeatureStore | None = store
@@ -226,11 +229,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder of the sample, or of its head CTs")
+    parser.add_argument("training", type=Path, help="folder of the shipped model's training")
     parser.add_argument("folder", type=Path, help="gets the trainings")
     given = parser.parse_args()
     recipe = read_classification_recipe(RECIPE)
-    data = read_data(given.data, given.folder, recipe)
-    by_aggregator = aggregators(recipe, data, given.folder / "aggregators")
+    data = read_data(given.data, given.training, given.folder, recipe)
+    checkpoint = given.training / "1-slices" / "checkpoints" / LAST
+    by_aggregator = aggregators(recipe, data, checkpoint, given.folder / "aggregators")
     by_encoder = encoders(recipe, data, given.folder / "encoders")
     summary = {
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
