@@ -10,8 +10,8 @@ on others, by the mean area under the ROC curve over the four labels and the err
   tf_efficientnet_lite0 alone: encoders are compared from random weights.
 
 Run: ``python benchmarks/slice_designs.py DATA TRAINING FOLDER``, DATA from ``medpipe sample DATA --head-cts
-1000``, TRAINING the folder of a training by ``pipelines/train/head-ct.yaml`` on them; networks that are found in
-FOLDER are not trained again.
+1000``, TRAINING the folder of a training by ``pipelines/train/head-ct.yaml`` on them; networks that are found
+in FOLDER are not trained again.
 """
 
 import argparse
