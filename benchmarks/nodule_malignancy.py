@@ -16,6 +16,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 
@@ -33,6 +34,7 @@ RESULTS = Path("benchmarks/results/nodule_malignancy.json")
 RECIPE = Path("pipelines/train/nodule-malignancy.yaml")
 NUM_FOLDS = 5
 TABLE = "studies.csv"
+SIZES = ("diameter_mm", "volume_ml", "density_hu", "high_density_hu")
 RATINGS = ("Malignancy", "Calcification", "Lobulation", "Margin", "Spiculation", "Texture")
 FACTS = PackageFacts(
     version="0.0.0",
@@ -45,19 +47,31 @@ FACTS = PackageFacts(
 
 
 def write_table(data: Path, folder: Path) -> Path:
-    """Write the table of studies from the table of the data set."""
-    columns = ["id", "image", "patient", "malignant", "diameter_mm", *(name.lower() for name in RATINGS)]
+    """Write the table of studies from the table of the data set and its masks."""
+    columns = ["id", "image", "patient", "malignant", *SIZES, *(name.lower() for name in RATINGS)]
     rows = []
     with (data / "nodules.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             name = f"{row['patient_id']}_R_{row['nodule_id']}"
             ratings = [row[f"{rating}_value"] for rating in RATINGS]
-            diagnosis = [row["patient_id"], row["Diagnosis_value"], row["diameter_mm"]]
-            rows.append([name, f"image/{name}.nii.gz", *diagnosis, *ratings])
+            sizes = [row["diameter_mm"], *measured(data, f"{name}.nii.gz")]
+            rows.append(
+                [name, f"image/{name}.nii.gz", row["patient_id"], row["Diagnosis_value"], *sizes, *ratings]
+            )
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / TABLE).open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     return folder / TABLE
+
+
+def measured(data: Path, name: str) -> list[str]:
+    """Return volume, mean and high density of the nodule's mask; nothing where it is empty."""
+    image, mask = (nib.load(data / folder / name) for folder in ("image", "nodule_mask"))
+    inside = np.asarray(image.dataobj)[np.asarray(mask.dataobj) > 0]
+    if not inside.size:
+        return ["", "", ""]
+    volume_ml = inside.size * abs(np.linalg.det(mask.affine[:3, :3])) / 1000
+    return [f"{volume_ml:.5g}", f"{inside.mean():.1f}", f"{np.percentile(inside, 95):.1f}"]
 
 
 def train_fold(recipe: ClassificationRecipe, study_set: StudySet, folder: Path, index: int) -> None:

@@ -31,11 +31,14 @@ class RegressionScore(_Score):
     Attributes:
         low: Least value that exists; None for no bound.
         high: Largest value that exists; None for no bound.
+        logarithmic: Whether the network learns its logarithm: of what spans orders of magnitude, such as a
+            volume, small values then count as much as large ones. All values are above 0.
     """
 
     kind: Literal["regression"] = "regression"
     low: float | None = None
     high: float | None = None
+    logarithmic: bool = False
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -51,6 +54,8 @@ class RegressionScore(_Score):
     def fault(self, value: float) -> str:
         """Return what is wrong with a value; empty where nothing is."""
         low, high = self.bounds
+        if self.logarithmic and value <= 0:
+            return "a number above 0"
         return "" if low <= value <= high else f"a number from {low:g} to {high:g}"
 
     @property
@@ -128,7 +133,7 @@ class ScoreScale(Value):
     """What the network's numbers are multiples of.
 
     Attributes:
-        mean: Of the values trained on; what an output of 0 stands for.
+        mean: Of the values trained on, or of their natural logarithms; what an output of 0 stands for.
         spread: Their standard deviation; what an output of 1 is above that.
     """
 

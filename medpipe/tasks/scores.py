@@ -27,6 +27,9 @@ from medpipe.core.scores import (
 
 _METHOD: Final = "conformal"
 
+_LARGEST_LOGARITHM: Final = 700.0
+"""Beyond it a double overflows."""
+
 
 def parse_score(score: Score, value: str | float | None, *, case_id: str) -> float:
     """Return the value of a score in a data set's table; NaN where it is unknown.
@@ -57,10 +60,15 @@ def parse_score(score: Score, value: str | float | None, *, case_id: str) -> flo
 
 
 def fit_scale(score: Score, values: Iterable[float]) -> ScoreScale:
-    """Return mean and spread of the values that are trained on; 0 and 1 for ordinal scores and for none."""
+    """Return mean and spread of what is learned of the values that are trained on.
+
+    They are 0 and 1 for ordinal scores and where there is no value.
+    """
     known = np.array([value for value in values if math.isfinite(value)], dtype=float)
     if not isinstance(score, RegressionScore) or not len(known):
         return ScoreScale()
+    if score.logarithmic:
+        known = np.log(known)
     return ScoreScale(mean=float(known.mean()), spread=float(known.std()) or 1.0)
 
 
@@ -146,7 +154,8 @@ def _loss(fitted: FittedScore, columns: Tensor, values: Tensor) -> Tensor:
     """Return the mean loss of cases that all have the score; ``(K, outputs)`` and ``(K,)``."""
     score, scale = fitted.score, fitted.scale
     if isinstance(score, RegressionScore):
-        return smooth_l1_loss(columns[:, 0], (values - scale.mean) / scale.spread)
+        learned = values.log() if score.logarithmic else values
+        return smooth_l1_loss(columns[:, 0], (learned - scale.mean) / scale.spread)
     levels = torch.tensor(score.levels[:-1], device=values.device)
     return binary_cross_entropy_with_logits(columns, (values[:, None] > levels).float())
 
@@ -155,7 +164,10 @@ def _decoded(fitted: FittedScore, column: Tensor) -> float:
     score, scale = fitted.score, fitted.scale
     if isinstance(score, RegressionScore):
         low, high = score.bounds
-        return min(max(scale.mean + scale.spread * float(column[0]), low), high)
+        value = scale.mean + scale.spread * float(column[0])
+        if score.logarithmic:
+            value = math.exp(min(value, _LARGEST_LOGARITHM))
+        return min(max(value, low), high)
     # The median level: as many steps as are likelier than not.
     return score.levels[int((column > 0).sum())]
 

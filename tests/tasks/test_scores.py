@@ -15,6 +15,7 @@ from medpipe.tasks.scores import ScoreTask, fit_interval, fit_scale, parse_score
 CODE = CodedConcept(scheme="99MEDPIPE", value="mmse", meaning="MMSE")
 MMSE = RegressionScore(name="mmse", code=CODE, low=0, high=30)
 RATING = OrdinalScore(name="rating", code=CODE, levels=(0, 0.5, 1, 2))
+VOLUME = RegressionScore(name="volume_ml", code=CODE, low=0, logarithmic=True)
 TASK = ScoreTask((FittedScore(score=MMSE, scale=ScoreScale(mean=20, spread=4)), FittedScore(score=RATING)))
 
 
@@ -39,6 +40,7 @@ def test_cells_are_numbers_or_unknown(score: Score, value: str | float | None, e
         (MMSE, "nan", "must be a number"),
         (MMSE, "31", "from 0 to 30"),
         (RATING, "1.5", "one of 0, 0.5, 1, 2"),
+        (VOLUME, "0", "a number above 0"),
     ],
 )
 def test_other_cells_are_refused_with_their_case(score: Score, value: str, words: str) -> None:
@@ -49,6 +51,20 @@ def test_other_cells_are_refused_with_their_case(score: Score, value: str, words
 def test_an_output_counts_spreads_above_the_mean() -> None:
     assert TASK.decode(torch.tensor([-1.0, -9.0, -9.0, -9.0])) == (16.0, 0)
     assert TASK.decode(torch.tensor([9.0, 2.0, 1.0, -0.1])) == (30.0, 1)
+
+
+def test_what_spans_orders_of_magnitude_is_learned_by_its_logarithm() -> None:
+    scale = fit_scale(VOLUME, [1.0, math.e**2, math.nan])
+    assert (scale.mean, scale.spread) == pytest.approx((1.0, 1.0))
+    task = ScoreTask((FittedScore(score=VOLUME, scale=scale),))
+    assert task.decode(torch.tensor([1.0])) == pytest.approx((math.e**2,))
+    assert task.decode(torch.tensor([1e9]))[0] < math.inf
+    # Twice too much is as wrong of 1 mL as of 100.
+    outputs = torch.tensor([[math.log(2.0) - 1.0], [math.log(200.0) - 1.0]])
+    small, large = (
+        task.losses(outputs[[row]], torch.tensor([[value]]))[0] for row, value in enumerate((1.0, 100.0))
+    )
+    assert_close(small, large)
 
 
 def test_the_loss_of_a_right_answer_is_small_and_of_a_wrong_one_large() -> None:
