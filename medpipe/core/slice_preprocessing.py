@@ -60,8 +60,8 @@ class SliceChannel(Value):
     Attributes:
         name: What it shows, such as ``"brain"``.
         intensity: Its normalisation, over all slices of the study.
-        fade_mm: What is shown around the middle of a slice alone, where the image was cut out around it: values
-            are multiplied by a Gaussian of this standard deviation; None for no fading.
+        fade_mm: For images that were cut out around what is asked about: values are multiplied by a Gaussian
+            around the middle of the slice, of this standard deviation; None for no fading.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
