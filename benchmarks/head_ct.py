@@ -32,7 +32,7 @@ from medpipe.zoo.package import Package
 
 RESULTS = Path("benchmarks/results/head_ct.json")
 FIRST_SEED = 100_000
-NUM_STUDIES, NUM_BY_SLICES = 600, 150
+NUM_STUDIES, NUM_BY_SLICES = 400, 100
 NUM_SLICES = (8, 16, 32, 64)
 VOLUMES_ML = (0.0, 2.0, 8.0, 25.0, np.inf)
 SHIFTED_MM = 3.0
