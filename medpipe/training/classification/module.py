@@ -60,13 +60,11 @@ class StudyModule(lightning.LightningModule):
         self._known: list[tuple[Tensor, Tensor]] = []
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training, but for batch norm in the encoder.
-
-        The slices of a batch of whole studies are few and alike: what is normal is not learned from them.
-        """
+        """Switch to training or back, but for batch norm that the recipe keeps."""
         super().train(mode)
-        for norm in batch_norms(self.network.encoder):
-            norm.eval()
+        if self._stage.norms == "kept":
+            for norm in batch_norms(self.network.encoder):
+                norm.eval()
         return self
 
     def training_step(self, batch: StudyBatch, index: int) -> Tensor:
