@@ -93,9 +93,8 @@ class Seen(Value):
         """
         found = []
         if not self.slices[0] <= num_slices <= self.slices[1]:
-            found.append(
-                f"{num_slices} {'slice' if num_slices == 1 else 'slices'}, trained on {self.slices[0]} to {self.slices[1]}"
-            )
+            noun = "slice" if num_slices == 1 else "slices"
+            found.append(f"{num_slices} {noun}, trained on {self.slices[0]} to {self.slices[1]}")
         if gaps_mm is not None:
             least, most = self.gaps_mm[0] * _ROUNDING[0], self.gaps_mm[1] * _ROUNDING[1]
             if gaps_mm[0] < least or gaps_mm[1] > most:
