@@ -39,8 +39,8 @@ class StageRecipe(Part):
         epochs: Times that every study, or as many slices as there are, is seen.
         batch_slices: Slices a step; whole studies as many as fit, one at least.
         positive_share: Share of slices with any label, of those drawn for ``"slices"``; 0 draws all alike.
-        norms: Whether batch norm in the encoder learns what is normal from the batches of this part. Slices of
-            a study are alike: where a batch holds few studies it is better ``"kept"`` as it was.
+        norms: Whether batch norm in the encoder learns what is normal from the batches of this part. Slices
+            of a study are alike: where a batch holds few studies it is better ``"kept"`` as it was.
         optimiser: How weights change.
     """
 
