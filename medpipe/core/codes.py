@@ -103,6 +103,7 @@ class Code(StrEnum):
     W_MODALITY = "W_MODALITY", "the file states no modality; the pipeline's was assumed"
     W_SET_ASIDE = "W_SET_ASIDE", "series that do not suit the pipeline were set aside"
     W_CALIBRATION = "W_CALIBRATION", "the radiograph states no calibrated pixel spacing"
+    W_INVERTED = "W_INVERTED", "slices whose header asks for low values to be shown bright"
     W_LOSSY = "W_LOSSY", "the pixels were compressed with loss"
     W_BURNED_IN = "W_BURNED_IN", "the pixels may hold burned-in text"
     W_BOUNDS = "W_BOUNDS", "a measurement touches the edge of the field of view"

@@ -124,6 +124,15 @@ def notes_of(elements: Elements, values: Values) -> list[GeometryNote]:
                 found=elements.syntax,
             )
         )
+    if values.text(0x00280004) == "MONOCHROME1" and 0x00200032 in values:
+        # Of radiographs it is ordinary; slices that were inverted by hand would be read wrongly.
+        notes.append(
+            GeometryNote(
+                code=Code.W_INVERTED,
+                message="The header asks for low values to be shown bright; values were taken as they are",
+                found="MONOCHROME1",
+            )
+        )
     missing = [name for tag, name in _UID_NAMES.items() if not values.text(tag)]
     if elements.pixel_tag and missing:
         notes.append(

@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
@@ -96,6 +97,13 @@ class TestContent:
 
 
 class TestNotes:
+    def test_slices_of_inverted_display_are_flagged_and_their_values_kept(self, builder):
+        datasets = builder.axial([0, 5, 10], PhotometricInterpretation="MONOCHROME1")
+        stack = builder.stack(datasets)
+        assert [note.code for note in stack.source.notes] == [Code.W_INVERTED]
+        stored = torch.from_numpy(datasets[1].pixel_array.astype("float32").T) - 1024
+        torch.testing.assert_close(stack.array[1, 0], stored)
+
     def test_file_without_preamble_is_read_and_flagged(self, one_file):
         rewrite(one_file, lambda data: data[132:])
         header = read_header(one_file)
