@@ -7,7 +7,7 @@ The steps, in this order; ``medpipe.inference.slices`` carries them out:
 2. slabs: where ``slab_mm`` is set, neighbouring slices are averaged until none lies nearer to the next;
 3. spacing: pixels of ``pixel_mm``, averaged where they become larger, interpolated where they become smaller;
 4. size: ``shape`` pixels around the middle of the image, cropped or filled with ``fill``;
-5. intensity: a channel for each entry of ``channels``, which may fade towards the edges.
+5. intensity: a channel for each entry of ``channels``.
 """
 
 from typing import Annotated, Final, Literal, Self
@@ -60,13 +60,10 @@ class SliceChannel(Value):
     Attributes:
         name: What it shows, such as ``"brain"``.
         intensity: Its normalisation, over all slices of the study.
-        fade_mm: For images that were cut out around what is asked about: values are multiplied by a Gaussian
-            around the middle of the slice, of this standard deviation; None for no fading.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     intensity: SliceIntensity
-    fade_mm: PositiveFloat | None = None
 
 
 class Seen(Value):
@@ -138,12 +135,6 @@ class SlicePreprocessing(Value):
     fill: float = 0.0
     channels: tuple[SliceChannel, ...] = Field(min_length=1)
     max_slices: PositiveInt = MAX_SLICES
-
-    @model_validator(mode="after")
-    def _known_pixels(self) -> Self:
-        if self.pixel_mm is None and any(channel.fade_mm for channel in self.channels):
-            raise ValueError("channels fade over mm: state pixel_mm too")
-        return self
 
     @model_validator(mode="after")
     def _different_channels(self) -> Self:

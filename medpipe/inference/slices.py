@@ -17,7 +17,7 @@ from medpipe.core.affine import Array, orientation_of
 from medpipe.core.codes import Code
 from medpipe.core.errors import RefusedError
 from medpipe.core.grid import Reorientation, reorientation_between
-from medpipe.core.slice_preprocessing import HeaderWindow, SliceChannel, SliceIntensity, SlicePreprocessing
+from medpipe.core.slice_preprocessing import HeaderWindow, SliceIntensity, SlicePreprocessing
 from medpipe.core.slice_stack import SliceStack
 from medpipe.inference.normalise import normalise
 
@@ -91,18 +91,7 @@ def slice_channels(values: Tensor, spec: SlicePreprocessing, window: Tensor) -> 
         spec: What the network expects.
         window: ``(2,)`` that of the header, or ``(N, 2)`` for each slice its own; NaN where it states none.
     """
-    return torch.stack([_channel(values, channel, spec.pixel_mm, window) for channel in spec.channels], dim=1)
-
-
-def _channel(values: Tensor, channel: SliceChannel, pixel_mm: float | None, window: Tensor) -> Tensor:
-    shown = _normalised(values, channel.intensity, window)
-    if channel.fade_mm is None or pixel_mm is None:
-        return shown
-    fades = [
-        torch.exp(-0.5 * ((torch.arange(size) - (size - 1) / 2) * pixel_mm / channel.fade_mm) ** 2)
-        for size in values.shape[1:]
-    ]
-    return shown * torch.outer(*fades).to(values.device)
+    return torch.stack([_normalised(values, channel.intensity, window) for channel in spec.channels], dim=1)
 
 
 def _normalised(values: Tensor, rule: SliceIntensity, window: Tensor) -> Tensor:

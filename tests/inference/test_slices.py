@@ -1,6 +1,5 @@
 """Preprocessing of slices: order, plane, slabs, spacing and size, by hand-worked numbers."""
 
-import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from torch.testing import assert_close
 
 from medpipe.core.errors import RefusedError
@@ -174,18 +172,6 @@ class TestChannels:
         windows = torch.tensor([[-10.0, 50.0], [torch.nan, torch.nan]])
         found = slice_channels(values, spec(channels=(own,)), windows)
         assert_close(found[:, 0, 0], torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.5, 1.0]]))
-
-    def test_a_channel_may_fade_from_the_middle(self) -> None:
-        faded = BRAIN.model_copy(update={"fade_mm": 2.0})
-        values = torch.full((1, 3, 3), 40.0)
-        (shown,) = slice_channels(values, spec(channels=(faded,), pixel_mm=2.0), NO_WINDOW)[0]
-        # By hand: 0.5 in the middle, one standard deviation off along an edge, and along both at a corner.
-        edge, corner = 0.5 * math.exp(-0.5), 0.5 * math.exp(-1.0)
-        assert_close(shown, torch.tensor([[corner, edge, corner], [edge, 0.5, edge], [corner, edge, corner]]))
-
-    def test_fading_needs_the_size_of_pixels(self) -> None:
-        with pytest.raises(ValidationError, match="state pixel_mm"):
-            spec(channels=(BRAIN.model_copy(update={"fade_mm": 2.0}),), pixel_mm=None)
 
     def test_the_window_of_the_header_is_prepared(self) -> None:
         header = {"window_centre": "40.5\\600", "window_width": "81\\2000"}
