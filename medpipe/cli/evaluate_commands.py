@@ -71,15 +71,15 @@ def evaluate_segment(
 
 @app.command("aki")
 def evaluate_aki(
-    predictions: Annotated[
-        Path, typer.Argument(help="Parquet file of predicted risks.", show_default=False)
-    ],
+    predictions: Annotated[Path, typer.Argument(help="Parquet file of predicted risks.", show_default=False)],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for tables and page.", show_default=False)
     ],
     horizon: Annotated[
         int | None,
-        typer.Option(help="Hours ahead that alerts are of; 48 by default, or the largest.", show_default=False),
+        typer.Option(
+            help="Hours ahead that alerts are of; 48 by default, or the largest.", show_default=False
+        ),
     ] = None,
     stage: Annotated[
         int | None,

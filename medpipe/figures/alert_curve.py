@@ -85,8 +85,8 @@ def draw_alert_curve(lines: Sequence[AlertLine], *, suffix: str = "") -> Figure:
     return Figure(
         f"alerts-{suffix}" if suffix else "alerts",
         "Episodes found and alerts",
-        "Share of the episodes that an alert foresees over the alerts that a ward gets for it, at many thresholds; "
-        "a large mark is the threshold in use. The further up and to the left, the better.",
+        "Share of the episodes that an alert foresees over the alerts that a ward gets for it, at many "
+        "thresholds; a large mark is the threshold in use. The further up and to the left, the better.",
         chart_webp(figure),
         "Share of episodes found over alerts a patient and day. " + "; ".join(_words(line) for line in lines),
     )
@@ -95,4 +95,6 @@ def draw_alert_curve(lines: Sequence[AlertLine], *, suffix: str = "") -> Figure:
 def _words(line: AlertLine) -> str:
     if line.in_use is None:
         return f"{line.name}."
-    return f"{line.name}: {line.in_use[1]:.2f} found with {line.in_use[0]:.2f} alerts at the threshold in use."
+    return (
+        f"{line.name}: {line.in_use[1]:.2f} found with {line.in_use[0]:.2f} alerts at the threshold in use."
+    )

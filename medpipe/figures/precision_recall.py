@@ -76,8 +76,8 @@ def draw_precision_recall(lines: Sequence[PrecisionLine], *, suffix: str = "") -
     return Figure(
         f"precision_recall-{suffix}" if suffix else "precision_recall",
         "Precision and sensitivity",
-        "Share of the called steps that are positive over the share of positive steps that are called; a dotted "
-        f"line is that of guessing, the prevalence.{mark}",
+        "Share of the called steps that are positive over the share of positive steps that are called; a "
+        f"dotted line is that of guessing, the prevalence.{mark}",
         chart_webp(figure),
         f"Precision over sensitivity. {'; '.join(f'{line.name}: area {line.area_text}' for line in lines)}.",
     )

@@ -1,4 +1,4 @@
-"""What a threshold on risks gives: episodes found, lead times, true to false alerts, and where false ones fall.
+"""What a threshold on risks gives: episodes found, lead times, true and false alerts, where these fall.
 
 Shapes: ``N`` steps, ``P`` patients, ``E`` episodes, ``R`` resamples.
 """
@@ -137,6 +137,7 @@ def operating_point(steps: RiskSteps, threshold: float, *, draws: Draws = _AS_GI
             axis=1,
         )
 
+    precision, sensitivity, specificity, episodes_found = estimate(steps.num_patients, statistic, draws)
     return OperatingPoint(
         threshold,
         int((alerts & positive).sum()),
@@ -144,7 +145,10 @@ def operating_point(steps: RiskSteps, threshold: float, *, draws: Draws = _AS_GI
         int((alerts & np.isnan(steps.truth)).sum()),
         len(leads),
         int((~np.isnan(steps.leads_h(steps.may_alert))).sum()),
-        *estimate(steps.num_patients, statistic, draws),
+        precision,
+        sensitivity,
+        specificity,
+        episodes_found,
         quantiles(leads),
     )
 

@@ -62,8 +62,9 @@ def discrimination(
     # In the order of first mention, as elsewhere: equal seeds draw the same patients.
     codes = np.argsort(np.argsort(first))[number]
     ranked = _Ranked(cases.scores[0], cases.truth, codes)
-    figures = estimate(len(first), ranked.figures, draws)
-    return Discrimination(*figures, len(codes), int(cases.truth.sum()), len(first))
+    area, average, normalised, prevalence = estimate(len(first), ranked.figures, draws)
+    num_positive = int(cases.truth.sum())
+    return Discrimination(area, average, normalised, prevalence, len(codes), num_positive, len(first))
 
 
 def normalised_average_precision(average_precision: Values, prevalence: Values) -> Values:

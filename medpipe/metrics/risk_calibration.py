@@ -64,6 +64,7 @@ def risk_calibration(
     """
     bins = reliability(probs, truth, num_bins=num_bins, level=draws.level)
     cases = known_cases(probs, truth=truth, patients=patients)
+    assert cases.patients is not None  # they were given
     values = cases.scores[0]
     _, codes = np.unique(cases.patients, return_inverse=True)
     num_patients = int(codes.max()) + 1
@@ -88,4 +89,5 @@ def risk_calibration(
             axis=1,
         )
 
-    return RiskCalibration(*estimate(num_patients, statistic, draws), bins)
+    expected, maximum, in_the_large, brier = estimate(num_patients, statistic, draws)
+    return RiskCalibration(expected, maximum, in_the_large, brier, bins)

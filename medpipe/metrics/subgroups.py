@@ -5,6 +5,7 @@ Shapes: ``N`` steps, ``P`` patients, ``R`` resamples.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -112,7 +113,7 @@ def age_bands(years: Sequence[float] | Values, edges: Sequence[float] = AGE_EDGE
         years: Ages.
         edges: Whole years at which bands begin, ascending.
     """
-    starts = [f"{low:.0f} to {high - 1:.0f}" for low, high in zip(edges, edges[1:], strict=False)]
+    starts = [f"{low:.0f} to {high - 1:.0f}" for low, high in pairwise(edges)]
     names = [f"under {edges[0]:.0f}", *starts, f"{edges[-1]:.0f} and over"]
     ages = np.asarray(years, dtype=float)
     place = np.searchsorted(edges, ages, side="right")

@@ -74,8 +74,10 @@ def write_evaluation(page: EvaluationPage, path: Path) -> None:
     sections = [
         {
             "section": section,
-            "tables": [(table, [_heading(table, i) for i in range(len(table.columns))], table.texts())
-                       for table in section.tables],
+            "tables": [
+                (table, [_heading(table, i) for i in range(len(table.columns))], table.parts())
+                for table in section.tables
+            ],
             "pictures": [_picture(figure) for figure in section.figures],
         }
         for section in page.sections

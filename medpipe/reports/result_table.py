@@ -9,7 +9,7 @@ from math import isnan
 from typing import Any
 
 from medpipe.core.errors import ShapeError
-from medpipe.reports.numbers import NARROW_SPACE, format_number
+from medpipe.reports.numbers import MINUS, NARROW_SPACE, format_number
 
 Bounded = tuple[float, float, float]
 """A value with the lower and the upper bound of its interval; NaN where not known."""
@@ -76,6 +76,10 @@ class ResultTable:
                 odd = sorted(keys ^ row.keys())
                 raise ShapeError(f"Rows of {self.name} have the keys of its columns", found=", ".join(odd))
 
+    def parts(self) -> list[list[tuple[str, str]]]:
+        """Return value and interval of each cell for people; the latter is empty where there is none."""
+        return [[cell_parts(row[column.key], column.kind) for column in self.columns] for row in self.rows]
+
     def texts(self) -> list[list[str]]:
         """Return the cells of each row for people."""
         return [[cell_text(row[column.key], column.kind) for column in self.columns] for row in self.rows]
@@ -102,25 +106,28 @@ class ResultTable:
 
 
 def cell_text(cell: Cell, kind: Kind) -> str:
-    """Return a cell for people, such as ``"55.8 (53.9 to 57.7) %"``."""
+    """Return a cell for people on one line, such as ``"55.8 % (53.9 to 57.7)"``."""
+    value, interval = cell_parts(cell, kind)
+    return f"{value} ({interval})" if interval else value
+
+
+def cell_parts(cell: Cell, kind: Kind) -> tuple[str, str]:
+    """Return the value of a cell for people, and its interval; the latter is empty where there is none."""
     if cell is None or (isinstance(cell, float) and isnan(cell)):
-        return NOT_KNOWN
+        return NOT_KNOWN, ""
+    if isinstance(cell, str):
+        return cell, ""
     if isinstance(cell, tuple):
         value, low, high = cell
-        if isnan(value):
-            return NOT_KNOWN
-        if isnan(low):
-            return cell_text(value, kind)
-        text = f"{_number(value, kind)} ({_number(low, kind)} to {_number(high, kind)})"
-        return text + _unit(kind)
-    if isinstance(cell, str):
-        return cell
-    return format_number(cell) if kind in (Kind.COUNT, Kind.TEXT) else _number(cell, kind) + _unit(kind)
+        is_bounded = not (isnan(value) or isnan(low))
+        interval = f"{_number(low, kind)} to {_number(high, kind)}" if is_bounded else ""
+        return cell_parts(value, kind)[0], interval
+    return (format_number(cell) if kind in (Kind.COUNT, Kind.TEXT) else _number(cell, kind) + _unit(kind)), ""
 
 
 def _number(value: float, kind: Kind) -> str:
     scaled = 100 * value if kind == Kind.SHARE else value
-    return f"{scaled:.{_DECIMALS[kind]}f}"
+    return f"{scaled:.{_DECIMALS[kind]}f}".replace("-", MINUS)
 
 
 def _unit(kind: Kind) -> str:
@@ -133,6 +140,6 @@ def _keys(column: Column) -> Sequence[str]:
 
 def _parts(cell: Cell, column: Column) -> list[Any]:
     """Return a cell's numbers, one a key; empty text for what is not known."""
-    cells = list(cell) if isinstance(cell, tuple) else [cell]
+    cells: list[Cell] = list(cell) if isinstance(cell, tuple) else [cell]
     cells += [None] * (len(_keys(column)) - len(cells))
     return ["" if item is None or (isinstance(item, float) and isnan(item)) else item for item in cells]

@@ -1,4 +1,4 @@
-"""Areas under both curves: worked by hand, equal to scikit-learn's, with the intervals of the other metrics."""
+"""Areas under both curves: by hand, equal to scikit-learn's, with the intervals of the other metrics."""
 
 from math import isnan, log
 

@@ -29,12 +29,12 @@ COLUMNS: Final = {
     "high": pa.float32(),
     "label": pa.float32(),
 }
-"""Every file has them. ``time_h``: hours since admission, the end of what a forecast may use. ``low``, ``high``:
-interval of the probability, NaN where none. ``label``: 1, 0, or NaN where not known."""
+"""Every file has them. ``time_h``: hours since admission, the end of what a forecast may use. ``low`` and
+``high``: interval of the probability, NaN where none. ``label``: 1, 0, or NaN where not known."""
 
 OPTIONAL: Final = {"onset_h": pa.float64(), "stage": pa.int32()}
-"""``onset_h``: when an episode of the patient begins, NaN for none; a patient's episodes are the different values
-in its rows. ``stage``: least stage that the row is about; where it is missing, all rows are about the same."""
+"""``onset_h``: when an episode of the patient begins, NaN for none; a patient's episodes are the different
+values in its rows. ``stage``: least stage that the row is about; without it, all rows are about the same."""
 
 GROUPS: Final = {"sex": pa.string(), "age": pa.float64(), "unit": pa.string()}
 """Subgroups, each one value a patient: sex, age in years, and the unit that the patient is on."""
@@ -90,7 +90,7 @@ class Predictions:
         return np.flatnonzero(is_asked)
 
     def onsets(self, stage: int | None) -> tuple[npt.NDArray[np.int64], Values]:
-        """Return patients and times ``(E,)`` of the episodes of a stage; none where the file has no onsets."""
+        """Return patients and times ``(E,)`` of the episodes of a stage; none where no onset is told."""
         if self.onset_h is None:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
         rows = np.isfinite(self.onset_h)
@@ -207,7 +207,9 @@ def _check_rows(batch: pa.RecordBatch, place: str, start: int) -> None:
         raise _wrong(place, "each row names its patient", "a row without subject_id")
     if batch.column("horizon_h").null_count:
         raise _wrong(place, "each row has a horizon", "a row without horizon_h")
-    column = {name: _floats(batch, name) for name in ("time_h", "horizon_h", "probability", "low", "high", "label")}
+    column = {
+        name: _floats(batch, name) for name in ("time_h", "horizon_h", "probability", "low", "high", "label")
+    }
     probs, label = column["probability"], column["label"]
     refuse(np.isnan(probs), "each row has a probability", "probability")
     refuse((probs < 0) | (probs > 1), "probabilities lie between 0 and 1", "probability")
@@ -255,7 +257,12 @@ def _assembled(table: pa.Table, place: str) -> Predictions:
 def _check_once(patients: Values, numbers: Mapping[str, Values], place: str) -> None:
     if "stage" in numbers and numbers["stage"].dtype.kind == "f":  # a missing number makes floats
         raise _wrong(place, "each row has a stage", "a row without one")
-    keys = [numbers["time_h"], numbers["horizon_h"], *([numbers["stage"]] if "stage" in numbers else []), patients]
+    keys = [
+        numbers["time_h"],
+        numbers["horizon_h"],
+        *([numbers["stage"]] if "stage" in numbers else []),
+        patients,
+    ]
     order = np.lexsort(keys)
     is_twice = np.ones(max(0, len(order) - 1), dtype=bool)
     for key in keys:

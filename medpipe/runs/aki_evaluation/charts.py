@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from medpipe.core.affine import Array
 from medpipe.core.case import Figure
 from medpipe.core.roc import RocCurve
 from medpipe.figures.alert_curve import AlertLine, draw_alert_curve
@@ -46,13 +48,15 @@ def _shown(evaluation: AkiEvaluation) -> list[OutcomeFigures]:
         and item.stage == main.stage
         and 0 < item.discrimination.num_positive < item.discrimination.num_steps
     ]
-    places = np.unique(np.linspace(0, len(others) - 1, min(len(others), _MOST_CURVES - 1)).round().astype(int))
+    places = np.unique(
+        np.linspace(0, len(others) - 1, min(len(others), _MOST_CURVES - 1)).round().astype(int)
+    )
     return [main, *(others[place] for place in places)]
 
 
 def _roc_line(item: OutcomeFigures, evaluation: AkiEvaluation) -> RocLine:
     curve = roc_curve(item.probs, item.truth)
-    kept = _thinned(len(curve.sensitivities))
+    kept = _thinned(curve.sensitivities)
     point = evaluation.in_use
     area = item.discrimination.roc_auc
     return RocLine(
@@ -65,7 +69,7 @@ def _roc_line(item: OutcomeFigures, evaluation: AkiEvaluation) -> RocLine:
 
 def _precision_line(item: OutcomeFigures, evaluation: AkiEvaluation) -> PrecisionLine:
     curve = precision_curve(item.probs, item.truth)
-    kept = _thinned(len(curve.sensitivities))
+    kept = _thinned(curve.sensitivities)
     point, area = evaluation.in_use, item.discrimination.average_precision
     has_mark = item is evaluation.main and not np.isnan(point.precision.value)
     return PrecisionLine(
@@ -90,10 +94,12 @@ def _alert_lines(evaluation: AkiEvaluation) -> list[AlertLine]:
         for outcome, sweep in zip(evaluation.policies, evaluation.sweeps, strict=True)
     ]
     different: Sequence[AlertLine] = lines if lines[0].name != lines[-1].name else lines[:1]
-    return [
-        line for line in different if (line.per_patient_day > 0).any() and not np.isnan(line.found).any()
-    ]
+    return [line for line in different if (line.per_patient_day > 0).any() and not np.isnan(line.found).any()]
 
 
-def _thinned(num_points: int) -> np.ndarray:
-    return np.unique(np.linspace(0, num_points - 1, min(num_points, _MOST_POINTS)).round().astype(int))
+def _thinned(sensitivities: Array) -> npt.NDArray[np.int64]:
+    """Return points that are even along both axes, the first and the last included."""
+    last = len(sensitivities) - 1
+    along = np.linspace(0, last, min(last + 1, _MOST_POINTS)).round().astype(np.int64)
+    up = np.searchsorted(sensitivities, np.linspace(0, 1, _MOST_POINTS)).clip(0, last)
+    return np.unique(np.concatenate((along, up)))

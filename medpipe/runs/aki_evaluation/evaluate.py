@@ -20,29 +20,29 @@ DATA: Final = "evaluation.json"
 MEDS: Final = "meds_predictions.parquet"
 
 _FOUND: Final = (
-    "An episode counts as found where an alert comes before its onset, by no more than the horizon. All episodes count, "
-    "those included that begin before the first forecast. Steps whose label is not known are neither true nor false; "
-    "from an onset on such steps do not alert. Thresholds found on these data flatter a little: give one that was "
-    "chosen on other patients with --threshold."
+    "An episode counts as found where an alert comes before its onset, by no more than the horizon. All "
+    "episodes count, those included that begin before the first forecast. Lead times are those of the first "
+    "such alert. Steps whose label is not known are neither true nor false; from an onset on such steps do not "
+    "alert. Thresholds found on these data flatter a little: give one that was chosen on other patients."
 )
 _RANKS: Final = (
-    "ROC AUC: the chance that a positive step scores above a negative one. PR AUC: precision averaged over the positive "
-    "steps; guessing gives the share of positive steps. Normalised PR AUC: that area on a scale from the least possible "
-    "at this prevalence, 0, to 1 (Boyd et al. 2012). Intervals draw patients, not steps."
+    "ROC AUC: the chance that a positive step scores above a negative one. PR AUC: precision averaged over the "
+    "positive steps; guessing gives the share of positive steps. Normalised PR AUC: that area on a scale from "
+    "the least possible at this prevalence, 0, to 1 (Boyd et al. 2012). Intervals draw patients, not steps."
 )
 _CALIBRATED: Final = (
-    "Steps are put into ten bins of equal width. Expected error: mean distance between predicted risk and true share, "
-    "weighed by steps; maximum error: the largest one, often that of the emptiest bin. Intervals of the points count "
-    "steps as independent, so they are too narrow where a patient has many."
+    "Steps are put into ten bins of equal width. Expected error: mean distance between predicted risk and true "
+    "share, weighed by steps; maximum error: the largest one, often that of the emptiest bin. Intervals of the "
+    "points in the chart count steps as independent, so they are too narrow where a patient has many."
 )
 _POLICY: Final = (
-    "A policy alerts at the first step that reaches the threshold, then keeps still for its hours, and never gives a "
-    "patient more alerts within 24 hours than allowed. A patient-day is four steps of six hours, or as many as make a "
-    "day. Alerts whose label is not known are counted as alerts, and neither as true nor as false."
+    "A policy alerts at the first step that reaches the threshold, keeps still for its hours, and never gives a "
+    "patient more alerts within 24 hours than allowed. A patient-day is as many steps as make a day. Alerts "
+    "whose label is not known are counted as alerts, and neither as true nor as false."
 )
 _GROUPS: Final = (
-    "All groups share the threshold in use. Predicted minus true share above zero: the risk of this group is overstated. "
-    "Groups in which few patients have a positive step get no figures."
+    "All groups share the threshold in use. Predicted minus true share above zero: the risk of this group is "
+    "overstated. Groups in which few patients have a positive step get no figures."
 )
 
 
@@ -78,7 +78,11 @@ def evaluate_aki(
     write_evaluation(page, output / PAGE)
     if with_meds:
         write_meds_predictions(
-            output / MEDS, rows, horizon_h=main.horizon_h, threshold=evaluation.in_use.threshold, stage=main.stage
+            output / MEDS,
+            rows,
+            horizon_h=main.horizon_h,
+            threshold=evaluation.in_use.threshold,
+            stage=main.stage,
         )
     return shown
 
@@ -117,7 +121,9 @@ def _page(
     groups = tuple(table for table in shown if table.name.startswith("subgroups_"))
     horizon = evaluation.main.name
 
-    def panel(key: str, title: str, text: str, how: str, names: tuple[str, ...], drawn: tuple[str, ...]) -> EvaluationSection:
+    def panel(
+        key: str, title: str, text: str, how: str, names: tuple[str, ...], drawn: tuple[str, ...]
+    ) -> EvaluationSection:
         return EvaluationSection(
             key,
             title,

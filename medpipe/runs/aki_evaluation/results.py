@@ -242,7 +242,9 @@ def _threshold_in_use(
     reached = {precision: point for precision, point in points if point is not None}
     for precision in _USUAL_PRECISIONS:
         if precision in reached:
-            return reached[precision].threshold, f"step precision {100 * precision:.0f} %, found on these data"
+            return reached[
+                precision
+            ].threshold, f"step precision {100 * precision:.0f} %, found on these data"
     return youden_threshold(main.probs, main.truth), "largest Youden index, found on these data"
 
 

@@ -4,10 +4,10 @@ from dataclasses import astuple
 from typing import Final
 
 from medpipe.metrics.alert_policy import PolicyOutcome
-from medpipe.metrics.alerts import LEAD_SHARES, OperatingPoint
+from medpipe.metrics.alerts import LEAD_SHARES, NEAR_H, OperatingPoint
 from medpipe.metrics.estimates import Estimate
 from medpipe.metrics.subgroups import Subgroup
-from medpipe.reports.result_table import Bounded, Cell, Column, Kind, ResultTable
+from medpipe.reports.result_table import Bounded, Cell, Column, Kind, ResultTable, cell_text
 from medpipe.runs.aki_evaluation.results import AkiEvaluation, OutcomeFigures
 
 _LEADS: Final = tuple(f"lead_h_{100 * share:.0f}" for share in LEAD_SHARES)
@@ -83,7 +83,7 @@ def lead_table(evaluation: AkiEvaluation) -> ResultTable:
     columns = (
         Column("wanted", "step precision", Kind.TEXT),
         *(
-            Column(key, f"{100 * share:.0f} % of episodes within", Kind.HOURS)
+            Column(key, "median" if share == 0.5 else f"{100 * share:.0f}th percentile", Kind.HOURS)
             for key, share in zip(_LEADS, LEAD_SHARES, strict=True)
         ),
     )
@@ -99,26 +99,32 @@ def false_alert_table(evaluation: AkiEvaluation) -> ResultTable:
     """Return where the false alerts at the threshold in use fall."""
     found = evaluation.false_alerts
     middle = LEAD_SHARES.index(0.5)
-    places: tuple[tuple[str, int, float | None], ...] = (
-        ("injury comes, at most 24 h after the horizon", found.early_near, None),
-        ("injury comes, later than that", found.early_far, None),
-        ("all that come too early", found.early_near + found.early_far, found.early_h[middle]),
-        ("injury began at most 24 h before", found.late_near, None),
-        ("injury began longer before", found.late_far, None),
-        ("all that come too late", found.late_near + found.late_far, found.late_h[middle]),
-        ("the patient has no injury in this stay", found.never, None),
+    near = f"{NEAR_H:g} h"
+    places = (
+        (f"before an injury, too early by at most {near}", found.early_near),
+        (f"before an injury, too early by more than {near}", found.early_far),
+        (f"at most {near} after an onset", found.late_near),
+        (f"more than {near} after an onset", found.late_far),
+        ("in a patient without an episode", found.never),
     )
+    early, late = (cell_text(hours[middle], Kind.HOURS) for hours in (found.early_h, found.late_h))
     columns = (
         Column("place", "where", Kind.TEXT),
         Column("count", "false alerts", Kind.COUNT),
         Column("share", "of all", Kind.SHARE),
-        Column("median_h", "median distance", Kind.HOURS),
     )
     rows = tuple(
-        {"place": place, "count": count, "share": count / found.total if found.total else None, "median_h": hours}
-        for place, count, hours in places
+        {
+            "place": place,
+            "count": count,
+            "share": count / found.total if found.total else None,
+        }
+        for place, count in places
     )
-    return ResultTable("false_alerts", "False alerts at the threshold in use", columns, rows)
+    note = (
+        f"Median: {early} too early, of those before an injury; {late} after the onset, of those after one."
+    )
+    return ResultTable("false_alerts", "False alerts at the threshold in use", columns, rows, note)
 
 
 def policy_table(evaluation: AkiEvaluation) -> ResultTable:
@@ -158,11 +164,9 @@ def subgroup_tables(evaluation: AkiEvaluation, min_positive_patients: int) -> tu
         Column("in_the_large", "predicted minus true share", has_interval=True),
         Column("remark", "", Kind.TEXT),
     )
-    remark = f"fewer than {min_positive_patients} with a positive step"
+    note = f"Too few: fewer than {min_positive_patients} patients with a positive step."
     return tuple(
-        ResultTable(
-            f"subgroups_{name}", f"By {name}", columns, tuple(_group_row(group, remark) for group in groups)
-        )
+        ResultTable(f"subgroups_{name}", f"By {name}", columns, tuple(map(_group_row, groups)), note)
         for name, groups in evaluation.subgroups.items()
     )
 
@@ -220,7 +224,7 @@ def _policy_row(outcome: PolicyOutcome) -> dict[str, Cell]:
     }
 
 
-def _group_row(group: Subgroup, remark: str) -> dict[str, Cell]:
+def _group_row(group: Subgroup) -> dict[str, Cell]:
     figures = group.figures
     return {
         "group": group.name,
@@ -231,7 +235,7 @@ def _group_row(group: Subgroup, remark: str) -> dict[str, Cell]:
         "episode_sensitivity": _bounded(figures.episode_sensitivity) if figures else None,
         "precision": _bounded(figures.precision) if figures else None,
         "in_the_large": _bounded(figures.in_the_large) if figures else None,
-        "remark": "" if figures else remark,
+        "remark": "" if figures else "too few",
     }
 
 

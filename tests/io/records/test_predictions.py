@@ -52,7 +52,9 @@ def test_file_is_read_with_patients_as_numbers(tmp_path: Path) -> None:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     parts = [
         make_predictions({**ROWS, **MORE}),
-        make_predictions({name: values[2:] for name, values in {**ROWS, **MORE, "subject_id": "xyz"}.items()}),
+        make_predictions(
+            {name: values[2:] for name, values in {**ROWS, **MORE, "subject_id": "xyz"}.items()}
+        ),
     ]
     path = tmp_path / "p.parquet"
     assert write_predictions(path, parts) == 4
@@ -84,7 +86,10 @@ def test_ids_that_are_numbers_become_text() -> None:
         ({"probability": [0.2, None, 0.1]}, "each row has a probability: found probability None in row 2"),
         ({"probability": [0.2, 0.5, 1.5]}, "between 0 and 1: found probability 1.5 in row 3"),
         ({"probability": [-0.5, 0.5, 0.5]}, "between 0 and 1: found probability -0.5 in row 1"),
-        ({"time_h": [6.0, 6.0, 6.0]}, "stands once at each time and horizon: found one twice at 6 h for 24 h"),
+        (
+            {"time_h": [6.0, 6.0, 6.0]},
+            "stands once at each time and horizon: found one twice at 6 h for 24 h",
+        ),
         ({"time_h": [6.0, NAN, 6.0]}, "finite time: found time_h nan in row 2"),
         ({"horizon_h": [24, 0, 24]}, "above zero: found horizon_h 0 in row 2"),
         ({"horizon_h": [24, None, 24]}, "a row without horizon_h"),
@@ -124,7 +129,7 @@ def test_files_without_rows_and_files_of_text_are_refused(tmp_path: Path) -> Non
     with pytest.raises(SettingsError, match="holds rows: found none"):
         read_predictions(path)
     (tmp_path / "q.parquet").write_text("subject_id,time_h")
-    with pytest.raises(SettingsError, match="q.parquet cannot be read"):
+    with pytest.raises(SettingsError, match=r"q\.parquet cannot be read"):
         read_predictions(tmp_path / "q.parquet")
 
 
