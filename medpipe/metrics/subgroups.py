@@ -74,7 +74,7 @@ def subgroup_figures(
     min_positive_patients: int = MIN_POSITIVE_PATIENTS,
     draws: Draws = _AS_GIVEN,
 ) -> tuple[Subgroup, ...]:
-    """Return the figures of each group that has steps whose truth is known, by name.
+    """Return the figures of each group that has steps whose truth is known, by name; the young come first.
 
     Args:
         steps: Of one horizon.
@@ -92,7 +92,7 @@ def subgroup_figures(
             "Each patient is of one group", found=f"{names.shape}, {steps.num_patients} patients"
         )
     known = steps.patients[~np.isnan(steps.truth)]
-    present = sorted({str(name) for name in names[np.unique(known)]})
+    present = sorted({str(name) for name in names[np.unique(known)]}, key=_place)
     return tuple(
         _subgroup(
             steps,
@@ -118,6 +118,10 @@ def age_bands(years: Sequence[float] | Values, edges: Sequence[float] = AGE_EDGE
     ages = np.asarray(years, dtype=float)
     place = np.searchsorted(edges, ages, side="right")
     return [UNKNOWN if np.isnan(age) else names[number] for age, number in zip(ages, place, strict=True)]
+
+
+def _place(name: str) -> tuple[bool, bool, str]:
+    return name == UNKNOWN, not name.startswith("under "), name
 
 
 def _subgroup(

@@ -59,6 +59,11 @@ def test_ages_fall_into_bands_that_begin_with_their_edges() -> None:
     ]
 
 
+def test_groups_stand_in_order_the_unknown_last() -> None:
+    found = subgroup_figures(STEPS, ["unknown", "18 to 39", "under 18", "x"], threshold=0.5, draws=FEW)
+    assert [group.name for group in found] == ["under 18", "18 to 39", "unknown"]
+
+
 def test_groups_of_other_patients_are_refused() -> None:
     with pytest.raises(ShapeError, match="4 patients"):
         subgroup_figures(STEPS, ["F", "M"], threshold=0.5)

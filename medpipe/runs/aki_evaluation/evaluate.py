@@ -11,6 +11,7 @@ from medpipe.io.records.predictions import read_predictions
 from medpipe.reports.evaluation import EvaluationPage, EvaluationSection, write_evaluation
 from medpipe.reports.numbers import format_number
 from medpipe.reports.result_table import Kind, ResultTable, cell_text
+from medpipe.reports.texts import panel_text
 from medpipe.runs.aki_evaluation import tables
 from medpipe.runs.aki_evaluation.charts import draw_charts
 from medpipe.runs.aki_evaluation.results import AkiEvaluation, AkiEvaluationRequest, judge_predictions
@@ -18,32 +19,6 @@ from medpipe.runs.aki_evaluation.results import AkiEvaluation, AkiEvaluationRequ
 PAGE: Final = "evaluation.html"
 DATA: Final = "evaluation.json"
 MEDS: Final = "meds_predictions.parquet"
-
-_FOUND: Final = (
-    "An episode counts as found where an alert comes before its onset, by no more than the horizon. All "
-    "episodes count, those included that begin before the first forecast. Lead times are those of the first "
-    "such alert. Steps whose label is not known are neither true nor false; from an onset on such steps do not "
-    "alert. Thresholds found on these data flatter a little: give one that was chosen on other patients."
-)
-_RANKS: Final = (
-    "ROC AUC: the chance that a positive step scores above a negative one. PR AUC: precision averaged over the "
-    "positive steps; guessing gives the share of positive steps. Normalised PR AUC: that area on a scale from "
-    "the least possible at this prevalence, 0, to 1 (Boyd et al. 2012). Intervals draw patients, not steps."
-)
-_CALIBRATED: Final = (
-    "Steps are put into ten bins of equal width. Expected error: mean distance between predicted risk and true "
-    "share, weighed by steps; maximum error: the largest one, often that of the emptiest bin. Intervals of the "
-    "points in the chart count steps as independent, so they are too narrow where a patient has many."
-)
-_POLICY: Final = (
-    "A policy alerts at the first step that reaches the threshold, keeps still for its hours, and never gives a "
-    "patient more alerts within 24 hours than allowed. A patient-day is as many steps as make a day. Alerts "
-    "whose label is not known are counted as alerts, and neither as true nor as false."
-)
-_GROUPS: Final = (
-    "All groups share the threshold in use. Predicted minus true share above zero: the risk of this group is "
-    "overstated. Groups in which few patients have a positive step get no figures."
-)
 
 
 def evaluate_aki(
@@ -118,17 +93,16 @@ def _page(
     facts: dict[str, str],
 ) -> EvaluationPage:
     by_name = {table.name: table for table in shown}
-    groups = tuple(table for table in shown if table.name.startswith("subgroups_"))
+    groups = tuple(name for name in by_name if name.startswith("subgroups_"))
     horizon = evaluation.main.name
 
-    def panel(
-        key: str, title: str, text: str, how: str, names: tuple[str, ...], drawn: tuple[str, ...]
-    ) -> EvaluationSection:
+    def panel(key: str, about: str, names: tuple[str, ...], drawn: tuple[str, ...]) -> EvaluationSection:
+        words = panel_text(f"aki_{key}")
         return EvaluationSection(
             key,
-            title,
-            text,
-            how,
+            words.title,
+            about,
+            words.how_to_read,
             tuple(by_name[item] for item in names),
             tuple(charts[item] for item in drawn if item in charts),
         )
@@ -136,19 +110,17 @@ def _page(
     sections = [
         panel(
             "alerts",
-            "Alerts",
             f"What a threshold on the risk within {horizon} gives.",
-            _FOUND,
             ("operating_points", "lead_times", "false_alerts"),
             (),
         ),
-        panel("policy", "Alert policy", f"Risk within {horizon}.", _POLICY, ("policies",), ("alerts",)),
-        panel("ranks", "Discrimination", "", _RANKS, ("discrimination",), ("roc", "precision_recall")),
-        panel("calibration", "Calibration", "", _CALIBRATED, ("calibration",), ("reliability",)),
+        panel("policy", f"What a ward gets of the risk within {horizon}.", ("policies",), ("alerts",)),
+        panel("discrimination", "", ("discrimination",), ("roc", "precision_recall")),
+        panel("calibration", "", ("calibration",), ("reliability",)),
     ]
     if groups:
         text = f"Risk within {horizon} at the threshold {evaluation.in_use.threshold:.4g}."
-        sections.append(EvaluationSection("subgroups", "Subgroups", text, _GROUPS, groups))
+        sections.append(panel("subgroups", text, groups, ()))
     return EvaluationPage("kidney injury", name, _glance(evaluation), sections, facts)
 
 

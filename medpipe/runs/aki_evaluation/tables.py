@@ -39,16 +39,7 @@ def calibration_table(evaluation: AkiEvaluation) -> ResultTable:
         Column("in_the_large", "predicted minus true share", has_interval=True),
         Column("brier_score", "Brier score", has_interval=True),
     )
-    rows = tuple(
-        {
-            "outcome": item.name,
-            "expected_error": _bounded(item.calibration.expected_error),
-            "maximum_error": _bounded(item.calibration.maximum_error),
-            "in_the_large": _bounded(item.calibration.in_the_large),
-            "brier_score": _bounded(item.calibration.brier_score),
-        }
-        for item in evaluation.outcomes
-    )
+    rows = tuple(map(_calibration_row, evaluation.outcomes))
     return ResultTable("calibration", "By horizon", columns, rows)
 
 
@@ -192,6 +183,17 @@ def _discrimination_row(item: OutcomeFigures) -> dict[str, Cell]:
         "roc_auc": _bounded(figures.roc_auc),
         "average_precision": _bounded(figures.average_precision),
         "normalised_precision": _bounded(figures.normalised_precision),
+    }
+
+
+def _calibration_row(item: OutcomeFigures) -> dict[str, Cell]:
+    figures = item.calibration
+    return {
+        "outcome": item.name,
+        "expected_error": _bounded(figures.expected_error),
+        "maximum_error": _bounded(figures.maximum_error),
+        "in_the_large": _bounded(figures.in_the_large),
+        "brier_score": _bounded(figures.brier_score),
     }
 
 
