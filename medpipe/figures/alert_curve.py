@@ -2,12 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from medpipe.core.affine import Array
 from medpipe.core.case import Figure
 from medpipe.core.errors import ShapeError
-from medpipe.figures.chart import LINES, PAPER, add_plot, chart_webp, new_chart, title_axes, write_legend
+from medpipe.figures.chart import (
+    LINES,
+    PAPER,
+    LineStyle,
+    add_plot,
+    chart_webp,
+    new_chart,
+    title_axes,
+    write_legend,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _WIDTH, _HEIGHT = 860, 480
 _MARGINS: Final = (72, 20, 268, 60)
@@ -54,28 +69,7 @@ def draw_alert_curve(lines: Sequence[AlertLine], *, suffix: str = "") -> Figure:
     figure = new_chart(height=_HEIGHT, width=_WIDTH)
     axes = add_plot(figure, margins=_MARGINS)
     for line, points, style in zip(lines, drawn, LINES, strict=False):
-        axes.plot(
-            line.per_patient_day[points],
-            line.found[points],
-            color=style.colour,
-            linewidth=2,
-            marker=style.marker,
-            markersize=4,
-            zorder=3,
-            label=line.name,
-        )
-        if line.in_use is not None and line.in_use[0] > 0:
-            axes.plot(
-                [line.in_use[0]],
-                [line.in_use[1]],
-                color=style.colour,
-                marker=style.marker,
-                markersize=11,
-                markeredgecolor=PAPER,
-                linewidth=0,
-                zorder=4,
-                clip_on=False,
-            )
+        _draw_line(axes, line, points, style)
     axes.set(xscale="log", ylim=(0, 1))
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter("{x:g}")
@@ -90,6 +84,31 @@ def draw_alert_curve(lines: Sequence[AlertLine], *, suffix: str = "") -> Figure:
         chart_webp(figure),
         "Share of episodes found over alerts a patient and day. " + "; ".join(_words(line) for line in lines),
     )
+
+
+def _draw_line(axes: "Axes", line: AlertLine, points: npt.NDArray[np.bool_], style: LineStyle) -> None:
+    axes.plot(
+        line.per_patient_day[points],
+        line.found[points],
+        color=style.colour,
+        linewidth=2,
+        marker=style.marker,
+        markersize=4,
+        zorder=3,
+        label=line.name,
+    )
+    if line.in_use is not None and line.in_use[0] > 0:
+        axes.plot(
+            [line.in_use[0]],
+            [line.in_use[1]],
+            color=style.colour,
+            marker=style.marker,
+            markersize=11,
+            markeredgecolor=PAPER,
+            linewidth=0,
+            zorder=4,
+            clip_on=False,
+        )
 
 
 def _words(line: AlertLine) -> str:

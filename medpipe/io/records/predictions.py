@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as arrow_parquet
 
-from medpipe.core.codes import Code
-from medpipe.core.errors import SettingsError
 from medpipe.io.atomic import atomic_write
+from medpipe.io.records.prediction_checks import broken_rule, check_once, check_rows, floats
 from medpipe.io.records.tables import check_columns, parquet_schema, stream_parquet
 
 COLUMNS: Final = {
@@ -119,9 +118,11 @@ def make_predictions(columns: Mapping[str, Any], *, place: str = "predictions") 
     try:
         table = pa.table({name: _typed(columns[name], known[name]) for name in known if name in columns})
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise _wrong(place, "columns are of one length, each of its type", type(error).__name__) from error
+        raise broken_rule(
+            place, "columns are of one length, each of its type", type(error).__name__
+        ) from error
     for batch in table.to_batches():
-        _check_rows(batch, place, 0)
+        check_rows(batch, place, 0)
     return _assembled(table, place)
 
 
@@ -153,18 +154,20 @@ def write_predictions(path: Path, parts: Iterable[Predictions]) -> int:
     with atomic_write(path) as stream, ExitStack() as opened:
         for part in parts:
             if not seen.isdisjoint(part.subjects):
-                raise _wrong(path.name, "all rows of a patient are written in one part", "a patient in two")
+                raise broken_rule(
+                    path.name, "all rows of a patient are written in one part", "a patient in two"
+                )
             seen.update(part.subjects)
             table = _table(part)
             if writer is None:
                 schema = table.schema
                 writer = opened.enter_context(arrow_parquet.ParquetWriter(stream, schema))
             elif table.schema != schema:
-                raise _wrong(path.name, "all parts have the same columns", ", ".join(table.column_names))
+                raise broken_rule(path.name, "all parts have the same columns", ", ".join(table.column_names))
             writer.write_table(table, row_group_size=max(1, len(table)))
             num_rows += len(table)
         if writer is None:
-            raise _wrong(path.name, "at least one part is written", "none")
+            raise broken_rule(path.name, "at least one part is written", "none")
     return num_rows
 
 
@@ -177,14 +180,14 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         try:
             columns = [_typed(batch.column(name), kind) for name, kind in types.items()]
         except (pa.ArrowException, TypeError, ValueError) as error:
-            raise _wrong(path.name, "each column is of its type", type(error).__name__) from error
+            raise broken_rule(path.name, "each column is of its type", type(error).__name__) from error
         typed = pa.record_batch(columns, names=list(types))
-        _check_rows(typed, path.name, start)
+        check_rows(typed, path.name, start)
         start += len(batch)
         # Ids come as numbers into a dictionary, which takes a tenth of the memory.
         yield typed.set_column(0, "subject_id", typed.column(0).dictionary_encode())
     if not start:
-        raise _wrong(path.name, "a file of predictions holds rows", "none")
+        raise broken_rule(path.name, "a file of predictions holds rows", "none")
 
 
 def _typed(column: Any, kind: pa.DataType) -> pa.Array:
@@ -193,31 +196,6 @@ def _typed(column: Any, kind: pa.DataType) -> pa.Array:
         array = array.dictionary_decode()
     # Probabilities made in float64 are rounded; whole numbers are not cut.
     return pc.cast(array, kind, safe=not pa.types.is_float32(kind))
-
-
-def _check_rows(batch: pa.RecordBatch, place: str, start: int) -> None:
-    def refuse(is_wrong: Values, rule: str, column: str) -> None:
-        if is_wrong.any():
-            row = int(np.argmax(is_wrong))
-            value = batch.column(column)[row].as_py()
-            raise _wrong(place, rule, f"{column} {value} in row {start + row + 1}")
-
-    ids = batch.column(0)
-    if ids.null_count or pc.any(pc.equal(ids, "")).as_py():
-        raise _wrong(place, "each row names its patient", "a row without subject_id")
-    if batch.column("horizon_h").null_count:
-        raise _wrong(place, "each row has a horizon", "a row without horizon_h")
-    column = {
-        name: _floats(batch, name) for name in ("time_h", "horizon_h", "probability", "low", "high", "label")
-    }
-    probs, label = column["probability"], column["label"]
-    refuse(np.isnan(probs), "each row has a probability", "probability")
-    refuse((probs < 0) | (probs > 1), "probabilities lie between 0 and 1", "probability")
-    refuse(~np.isfinite(column["time_h"]), "each row has a finite time", "time_h")
-    refuse(column["horizon_h"] <= 0, "horizons are above zero", "horizon_h")
-    refuse(~(np.isnan(label) | np.isin(label, (0, 1))), "labels are 1, 0 or NaN", "label")
-    for name, beyond in (("low", column["low"] > probs), ("high", column["high"] < probs)):
-        refuse(beyond | (column[name] < 0) | (column[name] > 1), "intervals hold their probability", name)
 
 
 def _assembled(table: pa.Table, place: str) -> Predictions:
@@ -234,7 +212,7 @@ def _assembled(table: pa.Table, place: str) -> Predictions:
         for name in (*COLUMNS, "stage")
         if name in table.column_names and name != "subject_id"
     }
-    _check_once(patients, numbers, place)
+    check_once(patients, numbers, place)
     return Predictions(
         subjects,
         patients,
@@ -244,7 +222,7 @@ def _assembled(table: pa.Table, place: str) -> Predictions:
         numbers["low"],
         numbers["high"],
         numbers["label"],
-        _floats(table, "onset_h") if "onset_h" in table.column_names else None,
+        floats(table, "onset_h") if "onset_h" in table.column_names else None,
         numbers.get("stage"),
         {
             name: _of_patients(table[name], patients, len(subjects), f"{place}: {name}")
@@ -252,28 +230,6 @@ def _assembled(table: pa.Table, place: str) -> Predictions:
             if name in table.column_names
         },
     )
-
-
-def _check_once(patients: Values, numbers: Mapping[str, Values], place: str) -> None:
-    if "stage" in numbers and numbers["stage"].dtype.kind == "f":  # a missing number makes floats
-        raise _wrong(place, "each row has a stage", "a row without one")
-    keys = [
-        numbers["time_h"],
-        numbers["horizon_h"],
-        *([numbers["stage"]] if "stage" in numbers else []),
-        patients,
-    ]
-    order = np.lexsort(keys)
-    is_twice = np.ones(max(0, len(order) - 1), dtype=bool)
-    for key in keys:
-        is_twice &= np.diff(key[order]) == 0
-    if is_twice.any():
-        where = order[int(np.argmax(is_twice))]
-        raise _wrong(
-            place,
-            "a patient stands once at each time and horizon",
-            f"one twice at {numbers['time_h'][where]:g} h for {numbers['horizon_h'][where]} h",
-        )
 
 
 def _of_patients(column: Any, patients: Values, num_patients: int, place: str) -> Values:
@@ -287,7 +243,7 @@ def _of_patients(column: Any, patients: Values, num_patients: int, place: str) -
     if is_number:
         same |= np.isnan(rows) & np.isnan(values[patients])
     if not np.asarray(same).all():
-        raise _wrong(place, "a subgroup is one value a patient", "two of one patient")
+        raise broken_rule(place, "a subgroup is one value a patient", "two of one patient")
     return np.asarray(values)
 
 
@@ -306,14 +262,3 @@ def _table(part: Predictions) -> pa.Table:
     }
     known = {**COLUMNS, **OPTIONAL, **GROUPS}
     return pa.table({name: pa.array(v, known[name]) for name, v in columns.items() if v is not None})
-
-
-def _floats(rows: Any, name: str) -> Values:
-    """Return a column of a batch or a table as float64; NaN where it has no number."""
-    column = rows.column(name)
-    is_one = isinstance(column, pa.Array)
-    return np.asarray(column.to_numpy(zero_copy_only=False) if is_one else column.to_numpy(), dtype=float)
-
-
-def _wrong(place: str, rule: str, found: str) -> SettingsError:
-    return SettingsError(Code.E_DATASET, f"{place}: {rule}", found=found)

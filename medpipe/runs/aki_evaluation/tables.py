@@ -1,6 +1,7 @@
 """The figures of an evaluation of kidney-injury predictions as tables."""
 
 from dataclasses import astuple
+from math import isnan
 from typing import Final
 
 from medpipe.metrics.alert_policy import PolicyOutcome
@@ -98,7 +99,6 @@ def false_alert_table(evaluation: AkiEvaluation) -> ResultTable:
         (f"more than {near} after an onset", found.late_far),
         ("in a patient without an episode", found.never),
     )
-    early, late = (cell_text(hours[middle], Kind.HOURS) for hours in (found.early_h, found.late_h))
     columns = (
         Column("place", "where", Kind.TEXT),
         Column("count", "false alerts", Kind.COUNT),
@@ -112,9 +112,13 @@ def false_alert_table(evaluation: AkiEvaluation) -> ResultTable:
         }
         for place, count in places
     )
-    note = (
-        f"Median: {early} too early, of those before an injury; {late} after the onset, of those after one."
-    )
+    medians = (("too early, before an injury", found.early_h), ("after an onset", found.late_h))
+    known = [
+        f"{cell_text(hours[middle], Kind.HOURS)} {where}"
+        for where, hours in medians
+        if not isnan(hours[middle])
+    ]
+    note = f"In the median {' and '.join(known)}." if known else ""
     return ResultTable("false_alerts", "False alerts at the threshold in use", columns, rows, note)
 
 
