@@ -32,6 +32,15 @@ class Aki48(Part):
     horizons_h: tuple[PositiveFloat, ...] = HORIZONS_H
     bucket_h: PositiveFloat = 6.0
 
+    @property
+    def words(self) -> str:
+        """What it is, for people: the rule that decides how many injuries there are included."""
+        rules = f"{self.baseline.value}, else {self.fallback.value}" if self.fallback else self.baseline.value
+        return (
+            f"aki48: KDIGO stage {self.min_stage} or more begins within the horizon, baseline {rules}, "
+            f"steps of {self.bucket_h:g} h"
+        )
+
 
 class Yaib6(Part):
     """The labels of a YAIB task, hour by hour: injury from 6 hours before to 6 hours after each hour.
@@ -48,6 +57,14 @@ class Yaib6(Part):
     def horizons_h(self) -> tuple[float, ...]:
         """The one horizon."""
         return (YAIB_REACH_H,)
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        after = (
+            "hours after the onset left out" if self.drop_after_onset else "hours after the onset judged too"
+        )
+        return f"yaib6: the records' own labels, injury within 6 h to either side, {after}"
 
 
 class InputsRecipe(Part):
