@@ -64,7 +64,7 @@ def step_ends(start_h: float, end_h: float, bucket_h: float) -> Array:
     if not bucket_h > 0:
         raise ShapeError("A bucket has a length above 0 h", found=f"{bucket_h:g} h")
     number = int(np.floor((end_h - start_h + TIME_SLACK_H) / bucket_h))
-    return start_h + bucket_h * np.arange(1, max(number, 0) + 1)
+    return start_h + bucket_h * np.arange(1, max(number, 0) + 1, dtype=np.float64)
 
 
 def bucket_record(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from medpipe.core.affine import Array
 from medpipe.metrics.classification import AVERAGE_PRECISION, ROC_AUC, calibration_error
+from medpipe.metrics.metric import Metric
 
 NUM_RESAMPLES: Final = 500
 
@@ -96,33 +97,46 @@ def figures_of(
         patients: ``(N,)`` of each step: patients are drawn, with all of their steps.
         horizons_h: H hours.
     """
-    return tuple(_figures(scores, probs, truth, patients, horizons_h))
-
-
-def _figures(
-    scores: Mapping[str, Array],
-    probs: Array,
-    truth: Array,
-    patients: npt.NDArray[np.str_],
-    horizons_h: tuple[float, ...],
-) -> Iterator[Figure]:
-    drawn = {"patients": patients, "num_resamples": NUM_RESAMPLES}
+    found: list[Figure] = []
     for place, horizon_h in enumerate(horizons_h):
-        outcomes = truth[:, place]
-        if len(np.unique(outcomes[np.isfinite(outcomes)])) < 2:
-            continue
-        columns = {name: values[:, place] for name, values in scores.items()}
-        for name, metric in _METRICS.items():
-            for model, column in columns.items():
-                interval = metric.interval(column, outcomes, **drawn)
-                value = metric.value(column, outcomes)
-                yield Figure(model, horizon_h, name, value, interval.low, interval.high)
-            if {"ensemble", "trees"} <= columns.keys():
-                pair = columns["ensemble"], columns["trees"]
-                interval = metric.difference(*pair, outcomes, **drawn)
-                value = metric.value(pair[0], outcomes) - metric.value(pair[1], outcomes)
-                yield Figure("ensemble - trees", horizon_h, name, value, interval.low, interval.high)
-        error = calibration_error()
-        interval = error.interval(probs[:, place], outcomes, **drawn)
-        value = error.value(probs[:, place], outcomes)
-        yield Figure("ensemble", horizon_h, "calibration error", value, interval.low, interval.high)
+        judged = _Judged(horizon_h, truth[:, place], patients)
+        if judged.has_both:
+            columns = {name: values[:, place] for name, values in scores.items()}
+            found += _figures(judged, columns, probs[:, place])
+    return tuple(found)
+
+
+class _Judged(NamedTuple):
+    """Outcomes of one horizon, and whose they are."""
+
+    horizon_h: float
+    outcomes: Array
+    patients: npt.NDArray[np.str_]
+
+    @property
+    def has_both(self) -> bool:
+        return len(np.unique(self.outcomes[np.isfinite(self.outcomes)])) == 2
+
+    def figure(self, model: str, name: str, metric: Metric, scores: Array) -> Figure:
+        """Return a figure of one model."""
+        interval = metric.interval(scores, self.outcomes, patients=self.patients, num_resamples=NUM_RESAMPLES)
+        value = metric.value(scores, self.outcomes)
+        return Figure(model, self.horizon_h, name, value, interval.low, interval.high)
+
+    def difference(self, model: str, name: str, metric: Metric, pair: tuple[Array, Array]) -> Figure:
+        """Return a figure of one model minus that of another, on the same draws."""
+        interval = metric.difference(
+            *pair, self.outcomes, patients=self.patients, num_resamples=NUM_RESAMPLES
+        )
+        first, second = (metric.value(scores, self.outcomes) for scores in pair)
+        return Figure(model, self.horizon_h, name, first - second, interval.low, interval.high)
+
+
+def _figures(judged: _Judged, scores: Mapping[str, Array], probs: Array) -> Iterator[Figure]:
+    for name, metric in _METRICS.items():
+        for model, column in scores.items():
+            yield judged.figure(model, name, metric, column)
+        if {"ensemble", "trees"} <= scores.keys():
+            pair = scores["ensemble"], scores["trees"]
+            yield judged.difference("ensemble - trees", name, metric, pair)
+    yield judged.figure("ensemble", "calibration error", calibration_error(), probs)

@@ -73,6 +73,7 @@ def fit_network(
         window=recipe.window,
         seed=seed,
         workers=options.workers,
+        cache_bytes=options.cache_bytes,
     )
     per_epoch = len(data.train_dataloader())
     steps = recipe.epochs * per_epoch
