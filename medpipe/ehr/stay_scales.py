@@ -81,7 +81,8 @@ def standardise(values: npt.ArrayLike, scales: Sequence[Scale]) -> Floats:
     floors = np.array([scale.floor for scale in scales])
     numbers[..., is_log] = np.log(np.maximum(numbers[..., is_log], floors[is_log]))
     centres, spreads = (np.array([getattr(scale, name) for scale in scales]) for name in ("centre", "spread"))
-    return np.clip((numbers - centres) / spreads, -CLIP, CLIP).astype(np.float32)
+    clipped: Floats = np.clip((numbers - centres) / spreads, -CLIP, CLIP).astype(np.float32)
+    return clipped
 
 
 def _skewness(values: npt.NDArray[np.float64]) -> float:

@@ -73,7 +73,7 @@ class StayData(lightning.LightningDataModule):
     def _windows_kept(self) -> int:
         """Windows that fit into half of the memory: the other half is for those that are looked at."""
         sizes = self._reader.encoding.network_arguments()
-        numbers = 3 * sizes["num_variables"] + sizes["num_extremes"]
+        numbers: int = 3 * sizes["num_variables"] + sizes["num_extremes"]
         return self._cache_bytes // (2 * _NUMBER_BYTES * numbers * self._window)
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from medpipe.core.affine import Array
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError
 from medpipe.ehr.bucketing import Floats
@@ -35,11 +35,11 @@ def require_trees() -> Any:
 def tree_scores(
     recipe: TreesRecipe,
     *,
-    train: tuple[Floats, Floats],
-    validation: tuple[Floats, Floats],
+    train: tuple[Floats, Array],
+    validation: tuple[Floats, Array],
     tables: tuple[Floats, ...],
     seed: int,
-) -> tuple[npt.NDArray[np.float64], ...]:
+) -> tuple[Array, ...]:
     """Return ``(N, H)`` the log-odds of each table's rows, by one set of trees a horizon.
 
     Args:
@@ -59,29 +59,36 @@ def tree_scores(
         if any(len(np.unique(outcomes)) < 2 for _, outcomes in parts):
             columns.append(tuple(np.zeros(len(table)) for table in tables))
             continue
-        model = lightgbm.LGBMClassifier(
-            n_estimators=recipe.rounds,
-            num_leaves=recipe.leaves,
-            learning_rate=recipe.learning_rate,
-            min_child_samples=_LEAST_LEAF,
-            subsample=0.7,
-            subsample_freq=1,
-            colsample_bytree=0.5,
-            reg_lambda=1.0,
-            random_state=seed,
-            n_jobs=1,
-            verbosity=-1,
-        )
-        model.fit(
-            *parts[0],
-            eval_set=[parts[1]],
-            eval_metric="auc",
+        learned, looked_at = (lightgbm.Dataset(rows, outcomes) for rows, outcomes in parts)
+        model = lightgbm.train(
+            _parameters(recipe, seed),
+            learned,
+            num_boost_round=recipe.rounds,
+            valid_sets=[looked_at],
             callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
         )
         columns.append(tuple(model.predict(table, raw_score=True) for table in tables))
     return tuple(np.stack(column, axis=1) for column in zip(*columns, strict=True))
 
 
-def _known(rows: Floats, outcomes: Floats) -> tuple[Floats, Floats]:
+def _parameters(recipe: TreesRecipe, seed: int) -> dict[str, Any]:
+    return {
+        "objective": "binary",
+        "metric": "auc",
+        "num_leaves": recipe.leaves,
+        "learning_rate": recipe.learning_rate,
+        "min_data_in_leaf": _LEAST_LEAF,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "feature_fraction": 0.5,
+        "lambda_l2": 1.0,
+        "seed": seed,
+        "deterministic": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+
+
+def _known(rows: Floats, outcomes: Array) -> tuple[Floats, Array]:
     known = np.isfinite(outcomes)
     return rows[known], outcomes[known]
