@@ -22,7 +22,7 @@ from medpipe.data.stay_splits import (
     write_patient_split,
 )
 from medpipe.io.atomic import write_text
-from medpipe.training.kidney.calibration import calibrated, fit_curves
+from medpipe.training.kidney.calibration import RiskSpread, calibrated, fit_curves
 from medpipe.training.kidney.figures import Figure, Horizon, figures_of, horizons_of
 from medpipe.training.kidney.fit import fit_network, risk_logits
 from medpipe.training.kidney.predictions import write_predictions
@@ -102,15 +102,32 @@ def train_kidney(
     encoding = fit_encoding(store, parts["train"], recipe.inputs, seed=recipe.split_seed)
     write_text(folder / ENCODING, encoding.model_dump_json(indent=1) + "\n")
     reader = StayReader(store, encoding)
-    aside, judged = _truth(store, parts["calibration"]), _truth(store, parts["test"])
+    aside = _truth(store, parts["calibration"])
     _check_outcomes(aside.outcomes, recipe.task.horizons_h)
     to_calibrate, to_judge = _ensemble(recipe, reader, parts, folder, options)
     curves = fit_curves(to_calibrate, aside.outcomes)
-    write_text(
-        folder / CALIBRATION, json.dumps([curve.model_dump(mode="json") for curve in curves], indent=1) + "\n"
-    )
-    risks = calibrated(to_judge, curves)
-    scores = {"network": to_judge[0], "ensemble": to_judge.mean(axis=0)}
+    curves_data = [curve.model_dump(mode="json") for curve in curves]
+    write_text(folder / CALIBRATION, json.dumps(curves_data, indent=1) + "\n")
+    result = _judge(recipe, reader, parts, folder, to_judge, calibrated(to_judge, curves))
+    write_text(folder / FIGURES, json.dumps(figures_data(result), indent=1) + "\n")
+    return result
+
+
+def figures_data(result: KidneyResult) -> dict[str, object]:
+    """Return figures as plain data."""
+    return {
+        "stays": dict(result.stays),
+        "horizons": [item._asdict() for item in result.horizons],
+        "figures": [item._asdict() for item in result.figures],
+    }
+
+
+def _judge(
+    recipe: KidneyRecipe, reader: StayReader, parts: Parts, folder: Path, logits: Array, risks: RiskSpread
+) -> KidneyResult:
+    """Write the predictions of the test stays, ``(S, N, H)`` logits of which are given, and judge them."""
+    judged = _truth(reader.store, parts["test"])
+    scores = {"network": logits[0], "ensemble": logits.mean(axis=0)}
     if recipe.trees is not None:
         scores["trees"] = _trees(recipe, reader, parts)
     write_predictions(
@@ -123,23 +140,12 @@ def train_kidney(
         truth=judged.outcomes,
         onset_h=judged.onset_h,
     )
-    result = KidneyResult(
+    return KidneyResult(
         folder,
         horizons_of(judged.outcomes, judged.patients, recipe.task.horizons_h),
         figures_of(scores, risks.probs, judged.outcomes, judged.patients, recipe.task.horizons_h),
         {name: len(stays) for name, stays in parts.items()},
     )
-    write_text(folder / FIGURES, json.dumps(figures_data(result), indent=1) + "\n")
-    return result
-
-
-def figures_data(result: KidneyResult) -> dict[str, object]:
-    """Return figures as plain data."""
-    return {
-        "stays": dict(result.stays),
-        "horizons": [item._asdict() for item in result.horizons],
-        "figures": [item._asdict() for item in result.figures],
-    }
 
 
 def _split(recipe: KidneyRecipe, store: RaggedStore, path: Path) -> PatientSplit:
