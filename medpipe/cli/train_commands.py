@@ -1,4 +1,4 @@
-"""Commands that make models: train segment, train classify, train plan."""
+"""Commands that make models: train segment, train classify, train aki, train plan."""
 
 import shlex
 from pathlib import Path
@@ -21,6 +21,7 @@ from medpipe.cli.training import (
     Settings,
     TrainingFolder,
     ValidationShare,
+    show_kidney_training,
     show_training,
 )
 from medpipe.core.codes import Code
@@ -169,6 +170,48 @@ def train_classify(
             options=options,
         )
     show_training(result, as_json=as_json, quiet=quiet)
+
+
+@app.command("aki")
+def train_aki(
+    recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
+    records: Annotated[
+        Path,
+        typer.Argument(
+            help="Health records: MEDS, a YAIB task, MIMIC-III, or a CSV of events.", show_default=False
+        ),
+    ],
+    output: TrainingFolder,
+    settings: Settings = None,
+    predicates: Annotated[
+        str,
+        typer.Option(help="What the records' codes mean: a name or a YAML file.", show_default=False),
+    ] = "",
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of prepared stays that several trainings share; in the training's own by default.",
+            show_default=False,
+        ),
+    ] = None,
+    device: opt.Device = "auto",
+    data_workers: DataWorkers = 0,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Train networks that forecast kidney injury, calibrate them, and judge them beside trees."""
+    from medpipe.runs.workers.device import choose_devices
+    from medpipe.training.kidney.recipe import read_kidney_recipe
+    from medpipe.training.kidney.workflow import train_kidney
+    from medpipe.training.trainer import FitOptions
+
+    plan = read_kidney_recipe(recipe, overrides=tuple(settings or ()))
+    with progress_bars(quiet=quiet) as progress:
+        options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
+        result = train_kidney(
+            plan, records, output, predicates=predicates, store_folder=store, options=options
+        )
+    show_kidney_training(result, task=plan.task.words, as_json=as_json, quiet=quiet)
 
 
 @app.command("plan")

@@ -126,6 +126,46 @@ def show_training(result: Any, *, as_json: bool, quiet: bool) -> None:
         )
 
 
+def show_kidney_training(result: Any, *, task: str, as_json: bool, quiet: bool) -> None:
+    """Print the task, its horizons with prevalence and observable share, and the figures."""
+    from medpipe.training.kidney.workflow import figures_data
+
+    if as_json:
+        print_json({"task": task, "folder": str(result.folder), **figures_data(result)})
+        return
+    say(f"task: {task}")
+    print_table(
+        ("horizon", "steps", "observable", "prevalence", "patients", "with it"),
+        [
+            (
+                f"{item.horizon_h:g} h",
+                item.steps,
+                f"{item.observable:.1%}",
+                f"{item.prevalence:.2%}",
+                item.patients,
+                item.ill,
+            )
+            for item in result.horizons
+        ],
+    )
+    print_table(
+        ("horizon", "metric", "model", "value", "95 % interval"),
+        [
+            (
+                f"{item.horizon_h:g} h",
+                item.metric,
+                item.model,
+                f"{item.value:.3f}",
+                f"{item.low:.3f} to {item.high:.3f}",
+            )
+            for item in result.figures
+        ],
+    )
+    if not quiet:
+        say(f"stays: {', '.join(f'{name} {number}' for name, number in result.stays.items())}")
+        say(f"networks, calibration and predictions of the test patients: {result.folder}")
+
+
 def show_figures(figures: Any) -> None:
     """Print figures as a table."""
     print_table(

@@ -16,7 +16,7 @@ def written(folder: Path, text: str) -> str:
 
 
 def test_shipped_predicates_can_be_read() -> None:
-    assert shipped_predicates() == ("plain", "mimic", "physionet2012", "yaib")
+    assert shipped_predicates() == ("plain", "mimic", "physionet2012", "ward", "yaib")
     for name in shipped_predicates():
         assert read_predicates(name).codes
 

@@ -1,0 +1,130 @@
+"""Four parts of the patients: to learn from, to choose by, to calibrate on, and to judge by."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
+from medpipe.io.atomic import write_text
+
+PartName = Literal["train", "validation", "calibration", "test"]
+PARTS: Final[tuple[PartName, ...]] = get_args(PartName)
+
+
+class SplitShares(BaseModel):
+    """Shares of the patients; the rest is learned from.
+
+    Attributes:
+        validation: Chooses when to stop.
+        calibration: Turns scores into probabilities.
+        test: Is judged once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    validation: float = Field(default=0.1, gt=0.0, lt=1.0)
+    calibration: float = Field(default=0.1, gt=0.0, lt=1.0)
+    test: float = Field(default=0.2, gt=0.0, lt=1.0)
+
+
+class PatientSplit(BaseModel):
+    """Ids of the patients of each part, sorted; nobody is in two.
+
+    Attributes:
+        seed: Decides, with the ids, who falls where.
+        train: To learn from.
+        validation: To choose by.
+        calibration: To calibrate on.
+        test: To judge by.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["medpipe patients 1"] = "medpipe patients 1"
+    seed: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    calibration: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def part_of(self) -> dict[str, PartName]:
+        """Return the part of each patient."""
+        parts: Mapping[PartName, tuple[str, ...]] = {
+            "train": self.train,
+            "validation": self.validation,
+            "calibration": self.calibration,
+            "test": self.test,
+        }
+        return {patient: part for part, patients in parts.items() for patient in patients}
+
+
+def split_patients(outcomes: Mapping[str, bool], shares: SplitShares, *, seed: int) -> PatientSplit:
+    """Part patients; those with the outcome are spread evenly.
+
+    Who falls where depends on the ids, the outcomes and the seed alone.
+
+    Args:
+        outcomes: Whether each patient ever has what is forecast.
+        shares: Of the parts; each has one patient at least.
+        seed: Of the draw.
+
+    Raises:
+        SettingsError: The shares leave nobody to learn from (``E_SPLIT``).
+    """
+    wanted: dict[str, float] = shares.model_dump()
+    parts: dict[str, list[str]] = {name: [] for name in ("train", *wanted)}
+    for has_outcome in (True, False):
+        group = sorted(
+            (patient for patient, outcome in outcomes.items() if outcome is has_outcome),
+            key=lambda patient: hashlib.sha256(f"{seed}\n{patient}".encode()).digest(),
+        )
+        start = 0
+        for name, share in wanted.items():
+            stop = start + (max(1, round(share * len(group))) if group else 0)
+            parts[name] += group[start:stop]
+            start = stop
+        parts["train"] += group[start:]
+    if not all(parts.values()) or sum(wanted.values()) >= 1:
+        raise SettingsError(
+            Code.E_SPLIT,
+            "Each part of the patients has one at least",
+            found=", ".join(f"{name} {len(patients)}" for name, patients in parts.items()),
+            fix="Give more patients, or smaller shares.",
+        )
+    return PatientSplit(seed=seed, **{name: tuple(sorted(patients)) for name, patients in parts.items()})
+
+
+def write_patient_split(path: Path, split: PatientSplit) -> None:
+    """Write a split as JSON.
+
+    Raises:
+        MachineError: The file cannot be written.
+    """
+    write_text(path, split.model_dump_json(indent=1) + "\n")
+
+
+def read_patient_split(path: Path, patients: Sequence[str]) -> PatientSplit:
+    """Read a split and hold it against the patients there are.
+
+    Raises:
+        SettingsError: It is no split, is of other patients, or has one in two parts (``E_SPLIT``).
+    """
+    try:
+        split = PatientSplit.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise SettingsError(
+            Code.E_SPLIT, f"{path.name} is no split of patients", found=type(error).__name__
+        ) from error
+    named = [*split.train, *split.validation, *split.calibration, *split.test]
+    if len(set(named)) < len(named) or set(named) != set(patients):
+        raise SettingsError(
+            Code.E_SPLIT,
+            f"{path.name} does not part these patients",
+            found=f"{len(named)} named, {len(set(named))} different, {len(set(patients))} in the data",
+            fix="Remove it, or use the data that it was made for.",
+        )
+    return split

@@ -1,0 +1,90 @@
+"""Scales: how the numbers of stays become numbers near 0, learned from the stays trained on."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from medpipe.core.errors import ShapeError
+from medpipe.core.findings import Value
+from medpipe.ehr.bucketing import Floats
+
+CLIP: Final = 5.0
+"""Spreads from the centre beyond which a number tells no more."""
+
+_LEAST_NUMBER: Final = 20
+_SKEWED: Final = 2.0
+_QUARTILES: Final = (0.25, 0.5, 0.75)
+_NORMAL_RANGE: Final = 1.349
+"""Distance of the quartiles of a normal distribution, in its standard deviations."""
+
+
+class Scale(Value):
+    """Of one variable.
+
+    Attributes:
+        name: Of the variable.
+        centre: Median, of logarithms where ``is_log``.
+        spread: Distance of the quartiles over 1.349, or the standard deviation where they meet.
+        is_log: Whether logarithms are taken: for variables whose large values run far out, so that equal
+            ratios, such as a doubled creatinine, are equal steps.
+        floor: Least value that a logarithm is taken of.
+    """
+
+    name: str
+    centre: float
+    spread: float = Field(gt=0.0)
+    is_log: bool = False
+    floor: float = Field(default=1.0, gt=0.0)
+
+
+class StayScales(Value):
+    """Scales of the variables and statics that a network takes, in its order.
+
+    Attributes:
+        variables: V scales.
+        statics: D scales.
+    """
+
+    variables: tuple[Scale, ...]
+    statics: tuple[Scale, ...] = ()
+
+
+def fit_scale(name: str, values: npt.ArrayLike) -> Scale:
+    """Return the scale of a variable's values; NaN is passed over, few values have a spread of 1."""
+    known = np.asarray(values, dtype=np.float64).ravel()
+    known = known[np.isfinite(known)]
+    if len(known) < _LEAST_NUMBER:
+        return Scale(name=name, centre=float(np.median(known)) if len(known) else 0.0, spread=1.0)
+    positive = known[known > 0]
+    is_log = len(positive) > 0.99 * len(known) and known.min() >= 0 and _skewness(known) > _SKEWED
+    floor = float(np.quantile(positive, 0.001)) if is_log else 1.0
+    if is_log:
+        known = np.log(np.maximum(known, floor))
+    low, centre, high = np.quantile(known, _QUARTILES)
+    spread = (high - low) / _NORMAL_RANGE or known.std() or 1.0
+    return Scale(name=name, centre=float(centre), spread=float(spread), is_log=is_log, floor=floor)
+
+
+def standardise(values: npt.ArrayLike, scales: Sequence[Scale]) -> Floats:
+    """Return ``(..., V)`` values in their spreads from the centre, kept within :data:`CLIP`; NaN stays.
+
+    Raises:
+        ShapeError: There is not one scale a column.
+    """
+    numbers = np.array(values, dtype=np.float64)
+    if numbers.shape[-1:] != (len(scales),):
+        raise ShapeError("Each column has a scale", found=f"shape {numbers.shape}, {len(scales)} scales")
+    is_log = [scale.is_log for scale in scales]
+    floors = np.array([scale.floor for scale in scales])
+    numbers[..., is_log] = np.log(np.maximum(numbers[..., is_log], floors[is_log]))
+    centres, spreads = (np.array([getattr(scale, name) for scale in scales]) for name in ("centre", "spread"))
+    clipped: Floats = np.clip((numbers - centres) / spreads, -CLIP, CLIP).astype(np.float32)
+    return clipped
+
+
+def _skewness(values: npt.NDArray[np.float64]) -> float:
+    spread = values.std()
+    return float(((values - values.mean()) ** 3).mean() / spread**3) if spread else 0.0

@@ -1,0 +1,96 @@
+"""A whole training: what it leaves behind, what it refuses, and that it goes on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from medpipe.core.codes import Code
+from medpipe.core.errors import NoInputError, SettingsError
+from medpipe.training.kidney.predictions import PREDICTIONS_SCHEMA
+from medpipe.training.kidney.recipe import KidneyRecipe
+from medpipe.training.kidney.workflow import FIGURES, PREDICTIONS, KidneyResult, train_kidney
+
+
+@pytest.fixture(scope="session")
+def trained(
+    kidney_recipe: KidneyRecipe, task_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> KidneyResult:
+    return train_kidney(kidney_recipe, task_folder, tmp_path_factory.mktemp("trained") / "out")
+
+
+def value_of(result: KidneyResult, model: str, metric: str) -> float:
+    return next(item.value for item in result.figures if (item.model, item.metric) == (model, metric))
+
+
+def test_network_and_trees_learn_what_creatinine_tells(trained: KidneyResult) -> None:
+    assert value_of(trained, "ensemble", "AUROC") > 0.95
+    assert value_of(trained, "trees", "AUROC") > 0.95
+    assert value_of(trained, "ensemble", "calibration error") < 0.15
+
+
+def test_parts_and_prevalence_are_those_of_the_data(trained: KidneyResult) -> None:
+    assert sum(trained.stays.values()) == 60
+    (horizon,) = trained.horizons
+    table = pq.read_table(trained.folder / PREDICTIONS)
+    labels = table["label"].to_numpy()
+    assert (horizon.steps, horizon.observable) == (len(labels), 1.0)
+    assert horizon.prevalence == labels.mean()
+    assert horizon.patients == trained.stays["test"] == len(set(table["subject_id"].to_pylist()))
+
+
+def test_predictions_have_the_documented_columns_and_bounds_hold_the_probability(
+    trained: KidneyResult,
+) -> None:
+    table = pq.read_table(trained.folder / PREDICTIONS)
+    assert table.schema.equals(PREDICTIONS_SCHEMA)
+    low, middle, high = (table[name].to_numpy() for name in ("low", "probability", "high"))
+    assert (low <= middle).all()
+    assert (middle <= high).all()
+    assert (low < high).any()
+    onset_h, time_h = (table[name].to_numpy() for name in ("onset_h", "time_h"))
+    assert np.isnan(onset_h).any()
+    assert (onset_h[~np.isnan(onset_h)] > time_h[~np.isnan(onset_h)]).all()
+
+
+def test_figures_are_written_as_they_are_returned(trained: KidneyResult) -> None:
+    written = json.loads((trained.folder / FIGURES).read_text())
+    assert [row["value"] for row in written["figures"]] == [item.value for item in trained.figures]
+    assert written["stays"] == trained.stays
+
+
+def test_the_same_again_gives_the_same(
+    trained: KidneyResult, kidney_recipe: KidneyRecipe, task_folder: Path
+) -> None:
+    before = (trained.folder / PREDICTIONS).read_bytes()
+    assert train_kidney(kidney_recipe, task_folder, trained.folder).figures == trained.figures
+    assert (trained.folder / PREDICTIONS).read_bytes() == before
+
+
+def test_stays_of_another_preparation_are_refused(
+    trained: KidneyResult, kidney_recipe: KidneyRecipe, task_folder: Path, tmp_path: Path
+) -> None:
+    other = kidney_recipe.model_copy(update={"labs": ("urea",)})
+    with pytest.raises(SettingsError, match="labs") as caught:
+        train_kidney(other, task_folder, tmp_path / "out", store_folder=trained.folder / "stays")
+    assert caught.value.code is Code.E_OUTPUT
+
+
+def test_records_without_labels_do_not_suit_a_task_that_takes_them(
+    kidney_recipe: KidneyRecipe, tmp_path: Path
+) -> None:
+    table = tmp_path / "events.csv"
+    table.write_text("patient,time,code,value,unit\n1,0,creatinine,90,umol/L\n1,9,creatinine,90,umol/L\n")
+    with pytest.raises(NoInputError, match="labels"):
+        train_kidney(kidney_recipe, table, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_shuffled_labels_cannot_be_learned(
+    kidney_recipe: KidneyRecipe, shuffled_folder: Path, tmp_path: Path
+) -> None:
+    result = train_kidney(kidney_recipe, shuffled_folder, tmp_path / "out")
+    for model in ("ensemble", "trees"):
+        assert 0.35 < value_of(result, model, "AUROC") < 0.65
