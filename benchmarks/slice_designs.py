@@ -47,7 +47,7 @@ RESULTS = Path("benchmarks/results/slice_designs.json")
 RECIPE = Path("pipelines/train/head-ct.yaml")
 HEADS = "10-simulated-head-cts"
 FIRST_TEST, NUM_TEST = 200_000, 200
-NUM_SMALL = 200
+NUM_SMALL = 120
 """Studies that encoders learn from where they are compared."""
 SEEDS = (0, 1, 2)
 
@@ -190,10 +190,11 @@ def aggregators(
     return found
 
 
-def encoders(recipe: ClassificationRecipe, data: Data, folder: Path) -> dict[str, Figures]:
+def encoders(recipe: ClassificationRecipe, data: Data, folder: Path, names: list[str]) -> dict[str, Figures]:
     """Train each encoder on slices of few studies, then the shipped aggregator on its features."""
     found = {}
-    for name, (initial, arguments) in ENCODERS.items():
+    for name in names:
+        initial, arguments = ENCODERS[name]
         place = folder / name.replace(",", "").replace(" ", "-")
         both = design(recipe, "slices aggregator", initial=initial, arguments=arguments)
 
@@ -231,12 +232,15 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the sample, or of its head CTs")
     parser.add_argument("training", type=Path, help="folder of the shipped model's training")
     parser.add_argument("folder", type=Path, help="gets the trainings")
+    parser.add_argument(
+        "--encoders", nargs="*", default=list(ENCODERS), choices=list(ENCODERS), metavar="NAME"
+    )
     given = parser.parse_args()
     recipe = read_classification_recipe(RECIPE)
     data = read_data(given.data, given.training, given.folder, recipe)
     checkpoint = given.training / "1-slices" / "checkpoints" / LAST
     by_aggregator = aggregators(recipe, data, checkpoint, given.folder / "aggregators")
-    by_encoder = encoders(recipe, data, given.folder / "encoders")
+    by_encoder = encoders(recipe, data, given.folder / "encoders", given.encoders)
     summary = {
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "studies": {
