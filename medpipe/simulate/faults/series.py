@@ -152,7 +152,7 @@ def rows_mixed(folder: Path, seed: str) -> None:
     save_all(datasets, folder)
 
 
-@done()
+@flagged(Code.W_INVERTED)
 def monochrome1_ct(folder: Path, seed: str) -> None:
     """A CT states MONOCHROME1, which does not change its Hounsfield units."""
     _save_with(folder, seed, "MONOCHROME1", {"PhotometricInterpretation": "MONOCHROME1"})
