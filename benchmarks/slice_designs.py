@@ -6,8 +6,8 @@ on others, by the mean area under the ROC curve over the four labels and the err
 - Aggregators, on cached features of the encoder that the shipped model's training has after its first part,
   frozen, three seeds each; each is also scored with the slices of every study in random order.
 - Encoders, initial weights and neighbours: the encoder learns from slices of fewer studies, as many times as
-  in the recipe, is frozen, and the shipped aggregator learns from its features. ImageNet weights are at hand for
-  tf_efficientnet_lite0 alone: encoders are compared from random weights.
+  in the recipe, is frozen, and the shipped aggregator learns from its features. ImageNet weights are at hand
+  for tf_efficientnet_lite0 alone: encoders are compared from random weights.
 
 Run: ``python benchmarks/slice_designs.py DATA TRAINING FOLDER``, DATA from ``medpipe sample DATA --head-cts
 1000``, TRAINING the folder of a training by ``pipelines/train/head-ct.yaml`` on them; networks that are found

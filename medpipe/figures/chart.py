@@ -76,6 +76,26 @@ def title_axes(axes: "Axes", *, across: str, up: str) -> None:
     axes.set_ylabel(up, color=INK, fontsize=TEXT_SIZE, labelpad=8)
 
 
+def mark_in_use(axes: "Axes", place: tuple[float, float] | None, style: LineStyle, *, label: str) -> None:
+    """Mark where on a curve the threshold in use lies, if one is; its entry in the legend is the curve's.
+
+    Drawn by itself, so that one entry of the legend shows the line with its mark.
+    """
+    across, up = ([], []) if place is None else ([place[0]], [place[1]])
+    axes.plot(
+        across,
+        up,
+        color=style.colour,
+        linewidth=2,
+        marker=style.marker,
+        markersize=10,
+        markeredgecolor=PAPER,
+        zorder=4,
+        clip_on=False,
+        label=label,
+    )
+
+
 def write_legend(axes: "Axes") -> None:
     """Write the names of the curves to the right of the plot."""
     legend = axes.legend(

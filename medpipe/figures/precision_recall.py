@@ -7,7 +7,15 @@ from typing import Final
 from medpipe.core.affine import Array
 from medpipe.core.case import Figure
 from medpipe.core.errors import ShapeError
-from medpipe.figures.chart import LINES, PAPER, add_plot, chart_webp, new_chart, title_axes, write_legend
+from medpipe.figures.chart import (
+    LINES,
+    add_plot,
+    chart_webp,
+    mark_in_use,
+    new_chart,
+    title_axes,
+    write_legend,
+)
 
 _WIDTH, _HEIGHT = 860, 520
 _MARGINS: Final = (72, 20, 348, 60)
@@ -55,20 +63,7 @@ def draw_precision_recall(lines: Sequence[PrecisionLine], *, suffix: str = "") -
     for line, style in zip(lines, LINES, strict=False):
         axes.axhline(line.prevalence, color=style.colour, linewidth=1, linestyle=(0, (2, 3)))
         axes.plot(line.sensitivities, line.precisions, color=style.colour, linewidth=2, zorder=3)
-        in_use = () if line.in_use is None else (line.in_use,)
-        # Drawn by itself, so that one entry of the legend shows the line with its mark.
-        axes.plot(
-            [found for found, _ in in_use],
-            [precision for _, precision in in_use],
-            color=style.colour,
-            linewidth=2,
-            marker=style.marker,
-            markersize=10,
-            markeredgecolor=PAPER,
-            zorder=4,
-            clip_on=False,
-            label=f"{line.name}\narea {line.area_text}",
-        )
+        mark_in_use(axes, line.in_use, style, label=f"{line.name}\narea {line.area_text}")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     title_axes(axes, across="sensitivity (share of positive steps that are called)", up="precision")
     write_legend(axes)

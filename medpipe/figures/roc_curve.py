@@ -10,10 +10,10 @@ from medpipe.core.roc import RocCurve
 from medpipe.figures.chart import (
     LINES,
     MUTED,
-    PAPER,
     LineStyle,
     add_plot,
     chart_webp,
+    mark_in_use,
     new_chart,
     title_axes,
     write_legend,
@@ -95,8 +95,6 @@ def _draw_line(axes: "Axes", line: RocLine, style: LineStyle) -> None:
             alpha=_BAND_OPACITY,
             linewidth=0,
         )
-    label = f"{line.name}\nAUC {line.area_text}"
-    in_use = () if line.in_use is None else (line.in_use,)
     axes.plot(
         curve.false_positive_rates,
         curve.sensitivities,
@@ -105,19 +103,7 @@ def _draw_line(axes: "Axes", line: RocLine, style: LineStyle) -> None:
         zorder=3,
         clip_on=False,
     )
-    # Drawn by itself, so that one entry of the legend shows the line with its mark.
-    axes.plot(
-        [rate for rate, _ in in_use],
-        [found for _, found in in_use],
-        color=style.colour,
-        linewidth=2,
-        marker=style.marker,
-        markersize=10,
-        markeredgecolor=PAPER,
-        zorder=4,
-        clip_on=False,
-        label=label,
-    )
+    mark_in_use(axes, line.in_use, style, label=f"{line.name}\nAUC {line.area_text}")
 
 
 def _caption(lines: Sequence[RocLine]) -> str:
