@@ -9,6 +9,7 @@ import pytest
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
+from medpipe.io.records.predictions import read_predictions
 from medpipe.training.kidney.predictions import PREDICTIONS_SCHEMA
 from medpipe.training.kidney.recipe import KidneyRecipe
 from medpipe.training.kidney.workflow import FIGURES, PREDICTIONS, KidneyResult, train_kidney
@@ -53,6 +54,13 @@ def test_predictions_have_the_documented_columns_and_bounds_hold_the_probability
     onset_h, time_h = (table[name].to_numpy() for name in ("onset_h", "time_h"))
     assert np.isnan(onset_h).any()
     assert (onset_h[~np.isnan(onset_h)] > time_h[~np.isnan(onset_h)]).all()
+
+
+def test_predictions_are_what_the_evaluation_reads(trained: KidneyResult) -> None:
+    written = pq.read_table(trained.folder / PREDICTIONS)
+    found = read_predictions(trained.folder / PREDICTIONS)
+    np.testing.assert_allclose(found.probs, written["probability"].to_numpy(), rtol=1e-6)
+    np.testing.assert_array_equal(found.labels, written["label"].to_numpy())
 
 
 def test_figures_are_written_as_they_are_returned(trained: KidneyResult) -> None:
