@@ -22,13 +22,18 @@ _CAME: Final = LINES[2].colour
 _HIGHER, _LOWER = "#fbe3d2", "#d3ebe2"
 _WIDTH: Final = 1160
 _LARGE_HEIGHT: Final = 380
-_LARGE_MARGINS: Final = (72, 24, 188, 58)
+_LARGE_MARGINS: Final = (88, 24, 188, 58)
+"""Left and right as of the course of risk, so that hours stand below each other."""
+
 _CELL_HEIGHT: Final = 208
 _FEW_COLUMNS: Final = 3
 _CELL_MARGINS: Final = (58, 34, 14, 28)
 _LEGEND_HEIGHT: Final = 58
 _MANY: Final = 150
 """More values than this are drawn with smaller dots."""
+
+_Entry = tuple[dict[str, object], str]
+"""How an entry of a legend is drawn, and its words."""
 
 _ROOM: Final = 0.08
 """Above and below the values, of their range."""
@@ -54,7 +59,7 @@ def draw_lab(panel: LabPanel, trajectory: StayTrajectory) -> Figure:
     set_stay_axis(axes, clock)
     axes.set_xlabel(axis_title(clock), color=INK, fontsize=TEXT_SIZE, labelpad=8)
     axes.set_ylabel(_title(panel), color=INK, fontsize=TEXT_SIZE, labelpad=8)
-    _write_large_legend(axes, trajectory)
+    _write_large_legend(axes, _entries(trajectory, series, has_alerts=True))
     return Figure(
         f"lab_{panel.name.lower().replace(' ', '_')}",
         panel.name,
@@ -100,7 +105,7 @@ def draw_lab_grid(panels: Sequence[LabPanel], trajectory: StayTrajectory) -> Fig
         axes.set_title(
             _title(panel), loc="left", color=INK, fontsize=TEXT_SIZE, fontweight="bold", parse_math=False
         )
-    _write_grid_legend(chart, trajectory, clock)
+    _write_grid_legend(chart, _entries(trajectory, series, has_alerts=False), clock)
     return Figure(
         "labs",
         "Other labs",
@@ -176,8 +181,8 @@ def _set_range(axes: "Axes", series: LabSeries, *, is_amount: bool) -> None:
     axes.set_ylim(0.0 if is_amount or low - room < 0 else low - room, high + room)
 
 
-def _write_large_legend(axes: "Axes", trajectory: StayTrajectory) -> None:
-    for handle, label in _entries(trajectory, has_alerts=True):
+def _write_large_legend(axes: "Axes", entries: Sequence[_Entry]) -> None:
+    for handle, label in entries:
         axes.plot([], [], label=label, **handle)
     legend = axes.legend(
         loc="upper left",
@@ -192,13 +197,17 @@ def _write_large_legend(axes: "Axes", trajectory: StayTrajectory) -> None:
         text.set_parse_math(False)
 
 
-def _entries(trajectory: StayTrajectory, *, has_alerts: bool) -> list[tuple[dict[str, object], str]]:
+def _entries(trajectory: StayTrajectory, series: Sequence[LabSeries], *, has_alerts: bool) -> list[_Entry]:
+    """Return the entries of a legend, of what is drawn only."""
     horizon = f"{trajectory.alert_horizon_h:g} h"
-    entries: list[tuple[dict[str, object], str]] = [
-        ({"color": _MEASURED, "marker": "o", "linewidth": 0.7}, "measured"),
-        ({"color": _FORECAST, "linewidth": 2}, f"forecast largest\nvalue in {horizon}"),
-        ({"color": _CAME, "linewidth": 1.4}, f"largest value that\ncame in {horizon}"),
-    ]
+    entries: list[_Entry] = []
+    if any(len(drawn.values) for drawn in series):
+        entries.append(({"color": _MEASURED, "marker": "o", "linewidth": 0.7}, "measured"))
+    if any(np.isfinite(drawn.forecast).any() for drawn in series):
+        entries += [
+            ({"color": _FORECAST, "linewidth": 2}, f"forecast largest\nvalue in {horizon}"),
+            ({"color": _CAME, "linewidth": 1.4}, f"largest value that\ncame in {horizon}"),
+        ]
     if has_alerts and trajectory.alerts:
         entries.append(({"color": ALERT, "marker": "v", "linewidth": 0, "markersize": 7}, "alert"))
     if trajectory.onsets:
@@ -206,14 +215,10 @@ def _entries(trajectory: StayTrajectory, *, has_alerts: bool) -> list[tuple[dict
     return entries
 
 
-def _write_grid_legend(chart: "Chart", trajectory: StayTrajectory, clock: StayClock) -> None:
+def _write_grid_legend(chart: "Chart", entries: Sequence[_Entry], clock: StayClock) -> None:
     """Write one legend for all charts, below them."""
     from matplotlib.lines import Line2D
 
-    entries = [
-        (Line2D([], [], **handle), label.replace("\n", " "))
-        for handle, label in _entries(trajectory, has_alerts=False)
-    ]
     chart.text(
         1 - _CELL_MARGINS[2] / _WIDTH,
         14 / (chart.get_figheight() * chart.dpi),
@@ -223,8 +228,8 @@ def _write_grid_legend(chart: "Chart", trajectory: StayTrajectory, clock: StayCl
         fontsize=TEXT_SIZE - 1,
     )
     chart.legend(
-        [handle for handle, _ in entries],
-        [label for _, label in entries],
+        [Line2D([], [], **handle) for handle, _ in entries],
+        [label.replace("\n", " ") for _, label in entries],
         loc="lower left",
         bbox_to_anchor=(_CELL_MARGINS[0] / _WIDTH, 0.0),
         ncols=len(entries),

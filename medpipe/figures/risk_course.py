@@ -23,7 +23,10 @@ _IN_TIME: Final = "#f4eaf7"
 _UNKNOWN: Final = "#e9edf1"
 _DARKEST: Final = "#0c2a6b"
 
-_LEFT, _RIGHT, _TOP = 72, 150, 64
+_LEFT, _RIGHT = 88, 188
+_ABOVE: Final = (40, 64)
+"""Above the plot, without and with a lane of known injuries."""
+
 _PLOT_HEIGHT: Final = 300
 _GAP, _BOTTOM = 20, 58
 _ROW_HEIGHT: Final = 17
@@ -61,18 +64,19 @@ def draw_risk_course(trajectory: StayTrajectory) -> Figure:
     if not trajectory.end_h:
         raise ShapeError("A course of risk needs a step", found="none")
     clock, course = stay_clock(trajectory), _course(trajectory)
+    above = _ABOVE[bool(trajectory.onsets)]
     strip_height = _ROW_HEIGHT * len(trajectory.horizons_h)
-    height = _TOP + _PLOT_HEIGHT + _GAP + strip_height + _BOTTOM
+    height = above + _PLOT_HEIGHT + _GAP + strip_height + _BOTTOM
     chart = new_chart(height=height)
     top = _axis_top(course, trajectory.threshold)
     below = _GAP + strip_height + _BOTTOM
-    axes = add_plot(chart, margins=(_LEFT, _TOP, _RIGHT, below))
+    axes = add_plot(chart, margins=(_LEFT, above, _RIGHT, below))
     _set_axes(axes, clock, top, trajectory)
     _draw_onsets(axes, clock, trajectory)
     _draw_risk(axes, clock, course)
     _draw_threshold(axes, clock, trajectory.threshold)
     _draw_alerts(axes, clock, course, trajectory)
-    strip = add_plot(chart, margins=(_LEFT, _TOP + _PLOT_HEIGHT + _GAP, _RIGHT, _BOTTOM))
+    strip = add_plot(chart, margins=(_LEFT, above + _PLOT_HEIGHT + _GAP, _RIGHT, _BOTTOM))
     _draw_strip(chart, strip, clock, trajectory, top)
     return Figure(
         "risk_course",

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, isfinite
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from medpipe.core.errors import ShapeError
 from medpipe.io.atomic import write_text
+from medpipe.reports.embedded import safe_link
 from medpipe.reports.label_strips import LabelPoint, LabelStrip, LabelValue, make_label_strips
 from medpipe.reports.numbers import display_unit, format_number
 from medpipe.reports.page import render_page
@@ -167,7 +167,7 @@ def _place(rows: Sequence[CohortRow], columns: Sequence[tuple[str, str]]) -> tup
             row=row,
             page=_page_name(number // PAGE_SIZE),
             anchor=f"study-{number + 1}",
-            href=_safe_link(row.report),
+            href=safe_link(row.report),
             cells=_cells(row, columns),
         )
         for number, row in enumerate(ordered)
@@ -181,14 +181,6 @@ def _cells(row: CohortRow, columns: Sequence[tuple[str, str]]) -> tuple[tuple[st
         (format_number(values[column]), f"{values[column]:.9g}") if column in values else ("", "")
         for column in columns
     )
-
-
-def _safe_link(report: str) -> str:
-    """Return a relative link without scheme that stays below the page; empty for anything else."""
-    path = PurePosixPath(report)
-    if not report or path.is_absolute() or ".." in path.parts:
-        return ""
-    return "./" + quote(str(path), errors="surrogateescape")
 
 
 def _state_counts(placed: Sequence[PlacedRow]) -> tuple[StateCount, ...]:

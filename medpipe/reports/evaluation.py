@@ -1,12 +1,12 @@
 """The page of an evaluation: facts, tables of results and charts in one self-contained file."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from medpipe.core.case import Figure
 from medpipe.io.atomic import write_text
+from medpipe.reports.embedded import embed_chart
 from medpipe.reports.page import render_page
 from medpipe.reports.result_table import Kind, ResultTable
 
@@ -51,16 +51,6 @@ class EvaluationPage:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """A chart as the template shows it; ``uri`` holds its bytes."""
-
-    title: str
-    caption: str
-    alt: str
-    uri: str
-
-
 def write_evaluation(page: EvaluationPage, path: Path) -> None:
     """Write the page of an evaluation; all of it is escaped, and it has no scripts.
 
@@ -78,7 +68,7 @@ def write_evaluation(page: EvaluationPage, path: Path) -> None:
                 (table, [_heading(table, i) for i in range(len(table.columns))], table.parts())
                 for table in section.tables
             ],
-            "pictures": [_picture(figure) for figure in section.figures],
+            "pictures": [embed_chart(figure) for figure in section.figures],
         }
         for section in page.sections
     ]
@@ -89,8 +79,3 @@ def _heading(table: ResultTable, number: int) -> tuple[str, bool]:
     """Return the heading of a column and whether it holds numbers."""
     column = table.columns[number]
     return column.heading, column.kind != Kind.TEXT
-
-
-def _picture(figure: Figure) -> _Picture:
-    uri = "data:image/webp;base64," + b64encode(figure.webp).decode()
-    return _Picture(figure.title, figure.caption, figure.alt, uri)

@@ -33,8 +33,11 @@ _DISPLAY_UNITS: Final = {
     "um": "µm",
     "umol/L": "µmol/L",
     "10*9/L": "10⁹/L",
+    "10^9/L": "10⁹/L",
+    "degC": "°C",
+    "ug/L": "µg/L",
 }
-"""UCUM codes that people write otherwise; the rest are shown as they are."""
+"""UCUM codes, and units of health records, that people write otherwise; the rest are shown as they are."""
 
 
 def format_number(value: float, *, digits: int = _DIGITS) -> str:
