@@ -10,7 +10,7 @@ from medpipe.core.trajectory import StayTrajectory
 from medpipe.figures.chart import INK, LINES, MUTED, PAPER, TEXT_SIZE, add_plot, chart_webp, new_chart
 from medpipe.figures.lab_series import LabPanel, LabSeries, lab_series
 from medpipe.figures.risk_course import ALERT, ONSET
-from medpipe.figures.stay_axis import StayClock, axis_title, held, set_stay_axis
+from medpipe.figures.stay_axis import StayClock, axis_title, held, onsets_within, set_stay_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,8 +125,8 @@ def _draw(
     is_large: bool,
 ) -> None:
     _set_range(axes, series, is_amount=panel.is_amount)
-    for onset in trajectory.onsets:
-        axes.axvline(onset.hour - clock.start_h, color=ONSET, linewidth=1.8 if is_large else 1.2, zorder=2)
+    for at, _ in onsets_within(trajectory):
+        axes.axvline(at, color=ONSET, linewidth=1.8 if is_large else 1.2, zorder=2)
     if is_large:
         _mark_alerts(axes, clock, trajectory)
     if np.isfinite(series.forecast).any():
@@ -204,13 +204,12 @@ def _entries(trajectory: StayTrajectory, series: Sequence[LabSeries], *, has_ale
     if any(len(drawn.values) for drawn in series):
         entries.append(({"color": _MEASURED, "marker": "o", "linewidth": 0.7}, "measured"))
     if any(np.isfinite(drawn.forecast).any() for drawn in series):
-        entries += [
-            ({"color": _FORECAST, "linewidth": 2}, f"forecast largest\nvalue in {horizon}"),
-            ({"color": _CAME, "linewidth": 1.4}, f"largest value that\ncame in {horizon}"),
-        ]
+        entries.append(({"color": _FORECAST, "linewidth": 2}, f"forecast largest\nvalue in {horizon}"))
+    if any((np.isfinite(drawn.forecast) & np.isfinite(drawn.came)).any() for drawn in series):
+        entries.append(({"color": _CAME, "linewidth": 1.4}, f"largest value that\ncame in {horizon}"))
     if has_alerts and trajectory.alerts:
         entries.append(({"color": ALERT, "marker": "v", "linewidth": 0, "markersize": 7}, "alert"))
-    if trajectory.onsets:
+    if onsets_within(trajectory):
         entries.append(({"color": ONSET, "linewidth": 1.8}, "known injury"))
     return entries
 
@@ -266,7 +265,7 @@ def _words(panel: LabPanel, series: LabSeries, trajectory: StayTrajectory) -> st
     parts = []
     if len(series.values):
         parts.append(
-            f"{len(series.values)} values from {series.values.min():.4g} to {series.values.max():.4g}{unit}"
+            f"{len(series.values)} measured, {series.values.min():.4g} to {series.values.max():.4g}{unit}"
         )
     known = np.isfinite(series.forecast) & np.isfinite(series.came)
     if known.any():

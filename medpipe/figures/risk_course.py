@@ -9,7 +9,15 @@ from medpipe.core.case import Figure
 from medpipe.core.errors import ShapeError
 from medpipe.core.trajectory import StayTrajectory
 from medpipe.figures.chart import GRID, INK, LINES, MUTED, PAPER, TEXT_SIZE, add_plot, chart_webp, new_chart
-from medpipe.figures.stay_axis import StayClock, axis_title, held, numbers, set_stay_axis, stay_clock
+from medpipe.figures.stay_axis import (
+    StayClock,
+    axis_title,
+    held,
+    numbers,
+    onsets_within,
+    set_stay_axis,
+    stay_clock,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +43,12 @@ _TOPS: Final = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 _MAX_DOTS: Final = 80
 """More steps than this are drawn without a dot each."""
+
+_NAMED_LEFT: Final = 0.8
+"""Injuries later than this share of the axis have their name at the left."""
+
+_NAME_ROOM: Final = 0.16
+"""What a name takes of the axis across."""
 
 _LANE: Final = (1.055, 1.145)
 """Heights of alerts and of onsets above the plot, in its own height."""
@@ -64,7 +78,7 @@ def draw_risk_course(trajectory: StayTrajectory) -> Figure:
     if not trajectory.end_h:
         raise ShapeError("A course of risk needs a step", found="none")
     clock, course = stay_clock(trajectory), _course(trajectory)
-    above = _ABOVE[bool(trajectory.onsets)]
+    above = _ABOVE[bool(onsets_within(trajectory))]
     strip_height = _ROW_HEIGHT * len(trajectory.horizons_h)
     height = above + _PLOT_HEIGHT + _GAP + strip_height + _BOTTOM
     chart = new_chart(height=height)
@@ -127,13 +141,14 @@ def _draw_risk(axes: "Axes", clock: StayClock, course: _Course) -> None:
 
 def _draw_threshold(axes: "Axes", clock: StayClock, threshold: float) -> None:
     axes.axhline(threshold, color=INK, linewidth=1.2, linestyle=(0, (6, 4)), zorder=3)
-    write_beside(axes, clock.end_h, threshold, f"threshold {100 * threshold:.3g} %")
+    _write_beside(axes, clock.end_h, threshold, f"threshold {100 * threshold:.3g} %")
 
 
 def _draw_alerts(axes: "Axes", clock: StayClock, course: _Course, trajectory: StayTrajectory) -> None:
     alerts = clock.since_start(trajectory.alerts)
     at = np.isin(course.ends, alerts)
-    axes.vlines(course.ends[at], 0.0, course.probs[at], color=ALERT, linewidth=1, alpha=0.6, zorder=3)
+    if len(alerts) <= _MAX_DOTS:
+        axes.vlines(course.ends[at], 0.0, course.probs[at], color=ALERT, linewidth=1, alpha=0.6, zorder=3)
     axes.plot(
         course.ends[at],
         course.probs[at],
@@ -159,41 +174,40 @@ def _draw_alerts(axes: "Axes", clock: StayClock, course: _Course, trajectory: St
 
 def _draw_onsets(axes: "Axes", clock: StayClock, trajectory: StayTrajectory) -> None:
     """Mark known injuries, and shade the time in which an alert foresees one."""
-    words_end = -np.inf
-    for onset in trajectory.onsets:
-        at = onset.hour - clock.start_h
-        axes.axvspan(
-            max(at - trajectory.alert_horizon_h, 0.0), max(at, 0.0), color=_IN_TIME, linewidth=0, zorder=0.5
-        )
+    drawn = onsets_within(trajectory)
+    for at, _ in drawn:
+        axes.axvspan(max(at - trajectory.alert_horizon_h, 0.0), at, color=_IN_TIME, linewidth=0, zorder=0.5)
         axes.axvline(at, color=ONSET, linewidth=1.8, zorder=3)
-        axes.plot(
-            [at],
-            [_LANE[1]],
-            "D",
+    lane = axes.get_xaxis_transform()
+    axes.plot(
+        [at for at, _ in drawn],
+        [_LANE[1]] * len(drawn),
+        "D",
+        color=ONSET,
+        markersize=7,
+        transform=lane,
+        clip_on=False,
+    )
+    for number, (at, stage) in enumerate(drawn):
+        is_left = at > _NAMED_LEFT * clock.end_h
+        neighbour = drawn[number - 1 : number] if is_left else drawn[number + 1 : number + 2]
+        if neighbour and abs(neighbour[0][0] - at) < _NAME_ROOM * clock.end_h:
+            continue  # its name would lie upon its neighbour; the facts above the chart state both
+        axes.annotate(
+            f"injury, stage {stage}",
+            (at, _LANE[1]),
+            xycoords=lane,
+            xytext=(-8 if is_left else 8, 0),
+            textcoords="offset points",
+            ha="right" if is_left else "left",
+            va="center",
             color=ONSET,
-            markersize=7,
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
+            fontsize=TEXT_SIZE,
+            annotation_clip=False,
         )
-        place = at / clock.end_h
-        if place > words_end:
-            # Names that would lie upon each other or beyond the edge are left to the table.
-            words_end = place + 0.15
-            axes.annotate(
-                f"injury, stage {onset.stage}",
-                (at, _LANE[1]),
-                xycoords=axes.get_xaxis_transform(),
-                xytext=(8 if place < 0.8 else -8, 0),
-                textcoords="offset points",
-                ha="left" if place < 0.8 else "right",
-                va="center",
-                color=ONSET,
-                fontsize=TEXT_SIZE,
-                annotation_clip=False,
-            )
-    count = len(trajectory.onsets)
-    if count:
-        _write_lane(axes, _LANE[1], f"◆ {count} known {'injury' if count == 1 else 'injuries'}", ONSET)
+    if drawn:
+        noun = "injury" if len(drawn) == 1 else "injuries"
+        _write_lane(axes, _LANE[1], f"◆ {len(drawn)} known {noun}", ONSET)
 
 
 def _write_lane(axes: "Axes", height: float, text: str, colour: str) -> None:
@@ -201,7 +215,7 @@ def _write_lane(axes: "Axes", height: float, text: str, colour: str) -> None:
         text,
         (1.0, height),
         xycoords="axes fraction",
-        xytext=(10, 0),
+        xytext=(16, 0),
         textcoords="offset points",
         va="center",
         color=colour,
@@ -210,12 +224,12 @@ def _write_lane(axes: "Axes", height: float, text: str, colour: str) -> None:
     )
 
 
-def write_beside(axes: "Axes", across: float, up: float, text: str, *, colour: str = INK) -> None:
+def _write_beside(axes: "Axes", across: float, up: float, text: str, *, colour: str = INK) -> None:
     """Write text to the right of a plot at the height of a value."""
     axes.annotate(
         text,
         (across, up),
-        xytext=(10, 0),
+        xytext=(16, 0),
         textcoords="offset points",
         va="center",
         color=colour,
@@ -245,8 +259,8 @@ def _draw_strip(
     axes.set_xlabel(axis_title(clock), color=INK, fontsize=TEXT_SIZE, labelpad=8)
     for label, horizon in zip(axes.get_yticklabels(), trajectory.horizons_h, strict=True):
         label.set_fontweight("bold" if horizon == trajectory.alert_horizon_h else "normal")
-    for onset in trajectory.onsets:
-        axes.axvline(onset.hour - clock.start_h, color=ONSET, linewidth=1.8)
+    for at, _ in onsets_within(trajectory):
+        axes.axvline(at, color=ONSET, linewidth=1.8)
     place = axes.get_position()
     bar_axes = chart.add_axes((place.x1 + 0.012, place.y0, 0.011, place.height))
     bar = chart.colorbar(mesh, cax=bar_axes, ticks=[0.0, top / 2, top])
@@ -264,7 +278,7 @@ def _caption(trajectory: StayTrajectory, course: _Course) -> str:
         kind = f" ({trajectory.interval})" if trajectory.interval else ""
         sentences.append(f"The band is its interval{kind}.")
     sentences.append("Triangles and red dots are alerts.")
-    if trajectory.onsets:
+    if onsets_within(trajectory):
         sentences.append(
             "Diamonds and upright lines are known injuries; alerts in the tinted time before one are in time."
         )
@@ -274,15 +288,16 @@ def _caption(trajectory: StayTrajectory, course: _Course) -> str:
 
 def _alt(trajectory: StayTrajectory, course: _Course) -> str:
     highest = trajectory.highest_risk
-    parts = [f"Risk within {trajectory.alert_horizon_h:g} h over {len(course.ends)} steps"]
+    parts = [f"Risk within {trajectory.alert_horizon_h:g} h over {_counted(len(course.ends), 'step')}"]
     if highest is not None:
         at = course.ends[int(np.nanargmax(course.probs))]
         parts.append(f"highest {highest:.2f} at {at:g} h")
     parts.append(f"threshold {trajectory.threshold:.2f}")
     alerts = ", ".join(f"{hour - trajectory.start_h:g}" for hour in trajectory.alerts)
     parts.append(f"alerts at {alerts} h" if alerts else "no alerts")
-    parts += [
-        f"injury of stage {onset.stage} at {onset.hour - trajectory.start_h:g} h"
-        for onset in trajectory.onsets
-    ]
+    parts += [f"injury of stage {stage} at {at:g} h" for at, stage in onsets_within(trajectory)]
     return "; ".join(parts) + "."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -75,8 +75,8 @@ def draw_risk_histogram(without: Array, with_injury: Array, *, horizon_h: float,
     return Figure(
         "highest_risks",
         "Highest risk of each stay",
-        f"Stays by the highest risk within {horizon_h:g} h that they reached, with the number of stays above each "
-        "bar; the dashed line is the threshold.",
+        f"Stays by the highest risk within {horizon_h:g} h that they reached, with the number of stays "
+        "above each bar; the dashed line is the threshold.",
         chart_webp(chart),
         f"Histogram of the highest risk of {count} stays: {sum(above)} reach the threshold of "
         f"{threshold:.2f}, {above[1]} of them with a known injury.",

@@ -96,3 +96,9 @@ def held(ends: Array, values: Array, step_h: float) -> tuple[Array, Array]:
         ``(T + 1,)`` hours and values, to be drawn as steps.
     """
     return np.append(ends, ends[-1] + step_h), np.append(values, values[-1])
+
+
+def onsets_within(trajectory: StayTrajectory) -> list[tuple[float, int]]:
+    """Return hours since the start, and stages, of the injuries that begin within the stay."""
+    since_start = [(onset.hour - trajectory.start_h, onset.stage) for onset in trajectory.onsets]
+    return [(hour, stage) for hour, stage in since_start if hour >= 0]

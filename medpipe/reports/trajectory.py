@@ -12,13 +12,17 @@ from medpipe.figures.risk_course import draw_risk_course
 from medpipe.io.atomic import write_text
 from medpipe.reports.driver_cards import BAR_WIDTH, driver_cards, strongest
 from medpipe.reports.embedded import embed_chart
-from medpipe.reports.numbers import display_unit, format_number
+from medpipe.reports.numbers import display_unit, format_count, format_number
 from medpipe.reports.page import render_page
 from medpipe.reports.stay_words import day_of, format_hours, format_risk, lead_words, plain_name
 
 _LARGE_LAB: Final = "creatinine"
 _AMOUNTS: Final = frozenset({"urine"})
 _NAMED_DRIVERS: Final = 3
+_NAMED_INJURIES: Final = 2
+_OPEN_ALERTS: Final = 20
+"""Alerts that are shown at once; those beyond stand folded up."""
+
 _SEXES: Final = {"F": "female", "M": "male"}
 
 
@@ -56,7 +60,7 @@ def write_trajectory_page(trajectory: StayTrajectory, path: Path) -> None:
     Raises:
         MachineError: Writing failed.
     """
-    cards = driver_cards(trajectory)
+    cards, alerts = driver_cards(trajectory), _alert_rows(trajectory)
     context = {
         "stay": trajectory,
         "state": ("flagged", "Alerts") if trajectory.alerts else ("done", "No alerts"),
@@ -64,7 +68,8 @@ def write_trajectory_page(trajectory: StayTrajectory, path: Path) -> None:
         "horizon": format_hours(trajectory.alert_horizon_h),
         "threshold": format_risk(trajectory.threshold),
         "risk_chart": embed_chart(draw_risk_course(trajectory)) if trajectory.end_h else None,
-        "alerts": _alert_rows(trajectory),
+        "alerts": alerts,
+        "alert_parts": (alerts[:_OPEN_ALERTS], alerts[_OPEN_ALERTS:]),
         "lab_charts": [embed_chart(figure) for figure in _lab_figures(trajectory)],
         "cards": cards,
         "num_left_out": len(trajectory.drivers) - len(cards),
@@ -84,21 +89,34 @@ def _glance(trajectory: StayTrajectory) -> dict[str, str]:
         facts.unit,
     ]
     first = f", first at {format_hours(alerts[0] - trajectory.start_h)}" if alerts else ""
-    injuries = ", ".join(
-        f"stage {onset.stage} at {format_hours(onset.hour - trajectory.start_h)}"
-        for onset in trajectory.onsets
-    )
     length_h = trajectory.end_h[-1] - trajectory.start_h if trajectory.end_h else 0.0
     return {
         f"Highest risk within {format_hours(trajectory.alert_horizon_h)}": format_risk(
             trajectory.highest_risk
         ),
         "Alerts": f"{len(alerts)}{first}" if alerts else "none",
-        "Known injury": injuries or "none known",
+        "Known injury": _injuries(trajectory),
         "Patient": ", ".join(part for part in patient if part) or "not stated",
-        "Followed": f"{format_hours(length_h)}, {format_number(len(trajectory.end_h))} steps",
+        "Followed": f"{format_hours(length_h)}, {format_count(len(trajectory.end_h), 'step')}",
         "Model": f"{trajectory.made_by.name} {trajectory.made_by.version}",
     }
+
+
+def _injuries(trajectory: StayTrajectory) -> str:
+    if not trajectory.onsets:
+        return "none known"
+    named = [
+        f"stage {onset.stage}{_when(onset.hour - trajectory.start_h)}"
+        for onset in trajectory.onsets[:_NAMED_INJURIES]
+    ]
+    more = len(trajectory.onsets) - len(named)
+    return "; ".join(named) + (f"; {more} more" if more else "")
+
+
+def _when(since_start_h: float) -> str:
+    if since_start_h < 0:
+        return f", {format_hours(-since_start_h)} before the stay"
+    return f" at {format_hours(since_start_h)}"
 
 
 def _alert_rows(trajectory: StayTrajectory) -> tuple[AlertRow, ...]:
