@@ -1,7 +1,7 @@
 """Labs over a stay: measured values, the largest that was forecast, and the largest that came."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -32,7 +32,7 @@ _LEGEND_HEIGHT: Final = 58
 _MANY: Final = 150
 """More values than this are drawn with smaller dots."""
 
-_Entry = tuple[dict[str, object], str]
+_Entry = tuple[dict[str, Any], str]
 """How an entry of a legend is drawn, and its words."""
 
 _ROOM: Final = 0.08
