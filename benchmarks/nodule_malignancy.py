@@ -1,12 +1,13 @@
-"""Is a slice aggregator better than the diameter at telling malignant nodules? Real crops, five folds.
+"""Does a slice aggregator tell malignant nodules better than the diameter? Real crops, five folds, three runs.
 
 Writes results/nodule_malignancy.json. Crops are those of LIDC-IDRI; the truth is the radiologists' opinion.
 Networks are trained by ``pipelines/train/nodule-malignancy.yaml``; each nodule is answered about by a network
-that has seen none of its patient's. Beside them stands the diameter alone, and both together: a logistic
-regression over logit and diameter, fitted on the other folds' answers. Differences are paired, by patient.
+that has seen none of its patient's. Each run draws folds and weights anew. Beside the networks stand the
+diameter alone, the mean of the runs, and that mean with the diameter: a logistic regression over both, fitted
+on the other patients of five parts. Differences are paired, by patient.
 
 Run: ``python benchmarks/nodule_malignancy.py DATA FOLDER``, DATA with ``nodules.csv`` and ``image/``; a run
-that was stopped goes on, and ``--folds 1 2`` trains some of the folds alone.
+that was stopped goes on, and ``--runs 1`` trains one of them alone.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import torch
 
 from medpipe.data.studies import StudySet
 from medpipe.inference.study_evaluation import ANSWERS, StudyAnswerResult, read_answers
-from medpipe.metrics.bootstrap import Interval
+from medpipe.metrics.bootstrap import Interval, Values
 from medpipe.metrics.classification import AVERAGE_PRECISION, ROC_AUC
 from medpipe.training.card import PackageFacts
 from medpipe.training.classification.reading import read_studies
@@ -33,6 +34,8 @@ from medpipe.training.folds import Fold
 RESULTS = Path("benchmarks/results/nodule_malignancy.json")
 RECIPE = Path("pipelines/train/nodule-malignancy.yaml")
 NUM_FOLDS = 5
+RUNS = (0, 1, 2)
+"""Seeds of folds and weights."""
 TABLE = "studies.csv"
 SIZES = ("diameter_mm", "volume_ml", "density_hu", "high_density_hu")
 RATINGS = ("Malignancy", "Calcification", "Lobulation", "Margin", "Spiculation", "Texture")
@@ -74,27 +77,40 @@ def measured(data: Path, name: str) -> list[str]:
     return [f"{volume_ml:.5g}", f"{inside.mean():.1f}", f"{np.percentile(inside, 95):.1f}"]
 
 
-def train_fold(recipe: ClassificationRecipe, study_set: StudySet, folder: Path, index: int) -> None:
-    place = folder / f"fold-{index}"
-    if not (place / "package").exists():
-        fold, store = Fold(index, NUM_FOLDS), folder / "store"
-        train_classification(recipe, study_set, place, FACTS, fold=fold, store_folder=store)
+def train_run(recipe: ClassificationRecipe, study_set: StudySet, folder: Path, run: int) -> None:
+    """Train the folds of a run that are not there yet."""
+    changed = recipe.model_copy(update={"seed": run})
+    for index in range(1, NUM_FOLDS + 1):
+        place = folder / f"run-{run}" / f"fold-{index}"
+        if not (place / "package").exists():
+            fold, store = Fold(index, NUM_FOLDS), folder / "store"
+            train_classification(changed, study_set, place, FACTS, fold=fold, store_folder=store)
 
 
-def together(answers: list[list[StudyAnswerResult]], diameters: dict[str, float]) -> list[np.ndarray]:
-    """Return log odds by logit and diameter of each fold, fitted on the other folds."""
+def read_run(folder: Path, run: int) -> dict[str, StudyAnswerResult] | None:
+    """Return the answer about each nodule; None where a fold is missing."""
+    places = [folder / f"run-{run}" / f"fold-{index}" / ANSWERS for index in range(1, NUM_FOLDS + 1)]
+    if not all(place.exists() for place in places):
+        return None
+    return {item.case_id: item for place in places for item in read_answers(place)}
+
+
+def together(logits: Values, diameters: Values, truth: Values, patients: list[str]) -> Values:
+    """Return log odds by logit and diameter, of a regression that was fitted on other patients."""
     from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    features = [np.array([[item.logit, diameters[item.case_id]] for item in fold]) for fold in answers]
-    truth = [np.array([item.truth for item in fold]) for fold in answers]
-    found = []
-    for index in range(len(answers)):
-        others = [number for number in range(len(answers)) if number != index]
-        model = LogisticRegression(C=1.0).fit(
-            np.concatenate([features[number] for number in others]),
-            np.concatenate([truth[number] for number in others]),
-        )
-        found.append(model.decision_function(features[index]))
+    features = np.stack([logits, np.log(diameters)], axis=1)
+    found: Values = cross_val_predict(
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        features,
+        truth,
+        groups=patients,
+        cv=GroupKFold(NUM_FOLDS, shuffle=True, random_state=0),
+        method="decision_function",
+    )
     return found
 
 
@@ -130,30 +146,34 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, help="the data set's folder")
     parser.add_argument("folder", type=Path, help="gets the trainings")
-    parser.add_argument("--folds", type=int, nargs="+", default=list(range(1, NUM_FOLDS + 1)))
+    parser.add_argument("--runs", type=int, nargs="+", default=list(RUNS))
     given = parser.parse_args()
     recipe = read_classification_recipe(RECIPE)
     study_set = read_studies(write_table(given.data, given.folder), recipe, images=given.data)
-    for index in given.folds:
-        train_fold(recipe, study_set, given.folder, index)
-    places = [given.folder / f"fold-{index}" / ANSWERS for index in range(1, NUM_FOLDS + 1)]
-    if not all(place.exists() for place in places):
+    for run in given.runs:
+        train_run(recipe, study_set, given.folder, run)
+    runs = [found for run in RUNS if (found := read_run(given.folder, run))]
+    if len(runs) < len(RUNS):
         return
-    diameters = {case.id: case.scores["diameter_mm"] for case in study_set.cases}
-    by_fold = [list(read_answers(place)) for place in places]
-    pooled = [item for fold in by_fold for item in fold]
-    truth = np.array([item.truth for item in pooled])
+    ids = sorted(runs[0])
+    patients = [runs[0][name].patient for name in ids]
+    truth = np.array([runs[0][name].truth for name in ids])
+    known = {case.id: case.scores["diameter_mm"] for case in study_set.cases}
+    diameters = np.array([known[name] for name in ids])
+    logits = np.array([[run[name].logit for name in ids] for run in runs])
+    mean = logits.mean(axis=0)
     predictors = {
-        "diameter": np.array([diameters[item.case_id] for item in pooled]),
-        "network": np.array([item.logit for item in pooled]),
-        "network and diameter": np.concatenate(together(by_fold, diameters)),
+        "diameter": diameters,
+        **{f"network, run {run}": row for run, row in zip(RUNS, logits, strict=True)},
+        "mean of the runs": mean,
+        "mean of the runs and diameter": together(mean, diameters, truth, patients),
     }
     summary = {
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "nodules": len(pooled),
-        "patients": len({item.patient for item in pooled}),
+        "nodules": len(ids),
+        "patients": len(set(patients)),
         "folds": NUM_FOLDS,
-        **figures(predictors, truth, [item.patient for item in pooled]),
+        **figures(predictors, truth, patients),
     }
     RESULTS.write_text(json.dumps(summary, indent=1) + "\n")
     print(json.dumps(summary, indent=1))
