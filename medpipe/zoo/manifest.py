@@ -1,19 +1,25 @@
 """The manifest of a model package, ``package.json``: what a network is and how it is used, as data."""
 
 from collections.abc import Mapping
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
 from medpipe.core.class_labels import FittedLabel
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
-from medpipe.core.findings import Value
+from medpipe.core.findings import CodedConcept, Value
+from medpipe.core.forecast_labs import ForecastLab
+from medpipe.core.isotonic import IsotonicCurve
 from medpipe.core.labels import Labels
 from medpipe.core.preprocessing import Preprocessing
 from medpipe.core.scores import FittedScore
 from medpipe.core.settings import SettingsFile, nearest, validate_settings
 from medpipe.core.slice_preprocessing import Seen, SlicePreprocessing
+from medpipe.ehr.bucketing import MEASURED
+from medpipe.ehr.stay_encoding import StayEncoding
+from medpipe.ehr.stay_statics import STATICS
+from medpipe.ehr.step_rule import StepRule
 from medpipe.zoo.strict_json import parse_json
 
 MANIFEST: Final = "package.json"
@@ -137,6 +143,69 @@ class ClassificationSpec(_Spec):
     seen: Seen | None = None
 
 
+class SeenStays(Value):
+    """What a network of stays was trained on.
+
+    Attributes:
+        patients: Number of them.
+        stays: Number of their stays.
+        ages: Between these lie 98 % of their ages, in years; None where none is known.
+        steps: Steps of the longest stay.
+    """
+
+    patients: PositiveInt
+    stays: PositiveInt
+    ages: tuple[float, float] | None = None
+    steps: PositiveInt
+
+
+class KidneySpec(_Spec):
+    """Networks and trees that forecast kidney injury at every step of a stay.
+
+    Attributes:
+        task: What the network's output means.
+        definition: What counts as the outcome: the rule of its labels, one line.
+        outcome: The outcome, coded.
+        encoding: How steps become what the networks take.
+        steps: When steps end.
+        horizons_h: Hours that are looked ahead, ascending.
+        labs: Labs whose maxima are forecast beside it; may be none.
+        tree_weight: Share of the trees' log-odds in the merged score; the rest is the networks' mean.
+        curves: From the merged score, as a probability, to the risk: one a horizon.
+        thresholds: Least risk of an alert for each horizon, chosen on the calibration part; None where no
+            threshold reaches ``target_precision`` there.
+        target_precision: Share of alerting steps, of known outcome, with the outcome.
+        seen: What was trained on.
+    """
+
+    task: Literal["kidney"]
+    definition: str = Field(min_length=1, max_length=300, pattern=r"^[^\r\n]+$")
+    outcome: CodedConcept
+    encoding: StayEncoding
+    steps: StepRule
+    horizons_h: tuple[PositiveFloat, ...] = Field(min_length=1)
+    labs: tuple[ForecastLab, ...] = ()
+    tree_weight: float = Field(ge=0.0, le=1.0)
+    curves: tuple[IsotonicCurve, ...]
+    thresholds: tuple[Annotated[float, Field(ge=0.0, le=1.0)] | None, ...]
+    target_precision: float = Field(gt=0.0, le=1.0)
+    seen: SeenStays
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Self:
+        if list(self.horizons_h) != sorted(set(self.horizons_h)):
+            raise ValueError("horizons must ascend")
+        if not len(self.horizons_h) == len(self.curves) == len(self.thresholds):
+            raise ValueError(
+                f"{len(self.horizons_h)} horizons, {len(self.curves)} curves and {len(self.thresholds)} thresholds"
+            )
+        if unknown := [name for name in self.encoding.variables if name not in MEASURED]:
+            raise ValueError(f"the encoding asks for {unknown[0]!r}, which is no variable")
+        if (statics := tuple(scale.name for scale in self.encoding.scales.statics)) != STATICS:
+            raise ValueError(f"the statics must be {', '.join(STATICS)}, not {', '.join(statics) or 'none'}")
+        return self
+
+
 class _Stored(Value):
     """What the writer of a package adds.
 
@@ -159,11 +228,16 @@ class ClassificationManifest(_Stored, ClassificationSpec):
     """What stands in ``package.json`` of a network that answers questions."""
 
 
-PackageSpec = SegmentationSpec | ClassificationSpec
-Manifest = SegmentationManifest | ClassificationManifest
-_MANIFESTS: Final[Mapping[str, type[SegmentationManifest] | type[ClassificationManifest]]] = {
+class KidneyManifest(_Stored, KidneySpec):
+    """What stands in ``package.json`` of networks that forecast kidney injury."""
+
+
+PackageSpec = SegmentationSpec | ClassificationSpec | KidneySpec
+Manifest = SegmentationManifest | ClassificationManifest | KidneyManifest
+_MANIFESTS: Final[Mapping[str, type[Manifest]]] = {
     "segmentation": SegmentationManifest,
     "classification": ClassificationManifest,
+    "kidney": KidneyManifest,
 }
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from medpipe.zoo.card import CARD, check_card
 from medpipe.zoo.manifest import (
     MANIFEST,
     ClassificationManifest,
+    KidneyManifest,
     Manifest,
     SegmentationManifest,
     parse_manifest,
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 LICENCE: Final = "LICENSE"
 FILES: Final = (MANIFEST, WEIGHTS, CARD, LICENCE)
 """All files of a package; anything else in the folder is refused."""
+
+_USES: Final[Mapping[str, tuple[str, str]]] = {
+    "segmentation": ("labels voxels", "with segment"),
+    "classification": ("classifies studies", "with classify"),
+    "kidney": ("forecasts kidney injury", "on health records"),
+}
+"""What packages of each task do, and how they are used."""
 
 _CODE_ENDINGS: Final = frozenset(
     {".py", ".pyc", ".pkl", ".pickle", ".pt", ".pth", ".ts", ".so", ".sh", ".npy"}
@@ -94,7 +103,7 @@ class Package:
         """
         if isinstance(self.manifest, SegmentationManifest):
             return self.manifest
-        raise self._other_task("segments nothing: it classifies studies", "classify")
+        raise self._other_task("segments nothing")
 
     @property
     def classification(self) -> ClassificationManifest:
@@ -105,14 +114,26 @@ class Package:
         """
         if isinstance(self.manifest, ClassificationManifest):
             return self.manifest
-        raise self._other_task("classifies nothing: it labels voxels", "segment")
+        raise self._other_task("classifies nothing")
 
-    def _other_task(self, what: str, stage: str) -> SettingsError:
+    @property
+    def kidney(self) -> KidneyManifest:
+        """The manifest of a package that forecasts kidney injury.
+
+        Raises:
+            SettingsError: It does something else.
+        """
+        if isinstance(self.manifest, KidneyManifest):
+            return self.manifest
+        raise self._other_task("forecasts nothing")
+
+    def _other_task(self, what: str) -> SettingsError:
+        does, use = _USES[self.manifest.task]
         return SettingsError(
             Code.E_PACKAGE,
-            f"The package {self.manifest.name!r} {what}",
+            f"The package {self.manifest.name!r} {what}: it {does}",
             found=f"task {self.manifest.task}",
-            fix=f"Use it with {stage}, or choose another package.",
+            fix=f"Use it {use}, or choose another package.",
         )
 
 
