@@ -36,6 +36,12 @@ class StayBatch(NamedTuple):
     codes: torch.Tensor | None = None
     code_counts: torch.Tensor | None = None
 
+    def to(self, device: str) -> "StayBatch":
+        """Return the batch on a device."""
+        return self._replace(
+            **{name: item.to(device) for name, item in self._asdict().items() if item is not None}
+        )
+
     def steps(self, start: int, stop: int) -> "StayBatch":
         """Return some steps of every stay; stays that ended before have a length of 0.
 

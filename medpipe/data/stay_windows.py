@@ -150,12 +150,22 @@ class WindowSampler(Sampler[list[WindowKey]]):
 
 def collate_windows(windows: Sequence[StayWindow]) -> WindowBatch:
     """Return windows of several stays as one batch, padded to the longest; one step at least."""
-    batches, truths = [item.batch for item in windows], [item.truth for item in windows]
+    batch = collate_stays([item.batch for item in windows])
+    truths, size = [item.truth for item in windows], batch.presence.shape[1]
+    truth = StayTruth(
+        risks=_padded([item.risks for item in truths], size, torch.nan),
+        lab_maxima=_padded([item.lab_maxima for item in truths], size, torch.nan),
+    )
+    return WindowBatch(batch, truth, windows[0].start == 0)
+
+
+def collate_stays(batches: Sequence[StayBatch]) -> StayBatch:
+    """Return several stays, each a batch of one, as one batch padded to the longest; one step at least."""
     lengths = torch.cat([batch.lengths for batch in batches])
     size = max(1, int(lengths.max()))
     first = batches[0]
     has_codes = first.codes is not None
-    batch = StayBatch(
+    return StayBatch(
         presence=_padded([item.presence for item in batches], size, 0),
         values=_padded([item.values for item in batches], size, 0),
         time_since_h=_padded([item.time_since_h for item in batches], size, torch.inf),
@@ -169,11 +179,6 @@ def collate_windows(windows: Sequence[StayWindow]) -> WindowBatch:
         if has_codes
         else None,
     )
-    truth = StayTruth(
-        risks=_padded([item.risks for item in truths], size, torch.nan),
-        lab_maxima=_padded([item.lab_maxima for item in truths], size, torch.nan),
-    )
-    return WindowBatch(batch, truth, windows[0].start == 0)
 
 
 def _padded(parts: Sequence[torch.Tensor], size: int, value: float) -> torch.Tensor:

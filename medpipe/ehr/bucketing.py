@@ -55,6 +55,21 @@ class StaySteps:
     code_counts: npt.NDArray[np.int64]
 
 
+def part_of(steps: StaySteps, start: int, stop: int) -> StaySteps:
+    """Return some of the steps of a stay."""
+    ends = np.append(0, np.cumsum(steps.code_counts))
+    return StaySteps(
+        end_h=steps.end_h[start:stop],
+        carried=steps.carried[start:stop],
+        least=steps.least[start:stop],
+        greatest=steps.greatest[start:stop],
+        since_h=steps.since_h[start:stop],
+        counts=steps.counts[start:stop],
+        codes=steps.codes[ends[start] : ends[stop]],
+        code_counts=steps.code_counts[start:stop],
+    )
+
+
 def step_ends(start_h: float, end_h: float, bucket_h: float) -> Array:
     """Return ``(T,)`` the ends of all whole buckets between two moments.
 

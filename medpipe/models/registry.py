@@ -19,6 +19,8 @@ NETWORKS: Final[Mapping[str, str]] = MappingProxyType(
         "nnunet": "medpipe.models.nnunet.model:NnUNet",
         "slice-aggregator": "medpipe.models.slice_aggregator.model:SliceAggregator",
         "aki-rnn": "medpipe.models.aki_rnn.model:AkiRnn",
+        "aki-ensemble": "medpipe.models.aki_rnn.ensemble:AkiEnsemble",
+        "boosted-trees": "medpipe.models.boosted_trees.model:BoostedTrees",
         "dynunet": "medpipe.models.unet.monai_dynunet:MonaiDynUNet",
         "monai-unet": "medpipe.models.monai_networks:MonaiUNet",
         "monai-segresnet": "medpipe.models.monai_networks:MonaiSegResNet",

@@ -195,10 +195,9 @@ class KidneySpec(_Spec):
     def _fit_each_other(self) -> Self:
         if list(self.horizons_h) != sorted(set(self.horizons_h)):
             raise ValueError("horizons must ascend")
-        if not len(self.horizons_h) == len(self.curves) == len(self.thresholds):
-            raise ValueError(
-                f"{len(self.horizons_h)} horizons, {len(self.curves)} curves and {len(self.thresholds)} thresholds"
-            )
+        counts = len(self.horizons_h), len(self.curves), len(self.thresholds)
+        if len(set(counts)) > 1:
+            raise ValueError("{} horizons, {} curves and {} thresholds".format(*counts))
         if unknown := [name for name in self.encoding.variables if name not in MEASURED]:
             raise ValueError(f"the encoding asks for {unknown[0]!r}, which is no variable")
         if (statics := tuple(scale.name for scale in self.encoding.scales.statics)) != STATICS:

@@ -22,16 +22,17 @@ def load_network(
     The global random generator is left as it was.
     """
     state = decode_weights(checked_bytes(manifest, folder), package=manifest.name)
-    found = num_parameters(manifest.network)  # before anything of that size is allocated
+    empty = empty_network(manifest.network)  # before anything of that size is allocated
+    found = count_parameters(empty)
     if found != manifest.weights.num_parameters:
         raise SettingsError(
             Code.E_PACKAGE,
             f"The network of {manifest.name!r} has not as many parameters as the manifest states",
             found=f"{found}, expected {manifest.weights.num_parameters}",
         )
+    _check_keys(empty.state_dict(), state, package=manifest.name)
     with torch.random.fork_rng(devices=[]):
         network = build_network(manifest.network.name, manifest.network.arguments)
-    _check_keys(network.state_dict(), state, package=manifest.name)
     network.load_state_dict(state)
     return network.eval().to(device, torch.float16 if half else torch.float32)
 

@@ -16,7 +16,12 @@ LEVELS = {
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NETWORKS if not name.startswith(("monai-", "slice-aggregator", "aki-rnn"))]
+    "name",
+    [
+        name
+        for name in NETWORKS
+        if not name.startswith(("monai-", "slice-aggregator", "aki-", "boosted-trees"))
+    ],
 )
 def test_every_name_builds(name: str) -> None:
     arguments = {**NEEDED, "channels": [2, 3, 4], **(LEVELS if name == "nnunet" else {})}

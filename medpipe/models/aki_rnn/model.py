@@ -86,6 +86,7 @@ class AkiRnn(nn.Module):
         for name, value in {**any_number, "num_labs": num_labs, "highway_layers": highway_layers}.items():
             _check(name, value, holds=value >= 0, expected="0 or more")
         _check("dropout", dropout, holds=0 <= dropout < 1, expected="in [0, 1)")
+        self.num_horizons = num_horizons
         self._sizes = StaySizes(num_variables, num_extremes, num_statics, num_codes)
         self.embedding = StepEmbedding(
             num_variables,

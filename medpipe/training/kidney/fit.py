@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from medpipe.core.stay_batch import StayBatch
 from medpipe.data.stay_windows import WindowSampler, collate_windows
 from medpipe.models.aki_rnn.model import AkiRnn
 from medpipe.models.registry import build_network
@@ -115,14 +114,9 @@ def risk_logits(
     with torch.no_grad():
         for keys in sampler:
             batch = collate_windows([windows[key] for key in keys])
-            output = network(_moved(batch.batch, device), None if batch.is_first else state)
+            output = network(batch.batch.to(device), None if batch.is_first else state)
             state = output.state
             logits = output.risk_logits.double().cpu().numpy()
             for key, row, length in zip(keys, logits, batch.batch.lengths.tolist(), strict=True):
                 found[key.stay].append(row[:length])
     return np.concatenate([part for parts in found for part in parts])
-
-
-def _moved(batch: StayBatch, device: str) -> StayBatch:
-    tensors = {name: item.to(device) for name, item in batch._asdict().items() if item is not None}
-    return batch._replace(**tensors)

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medpipe.core.affine import Array
+from medpipe.core.risk_spread import RiskSpread
 from medpipe.io.atomic import atomic_write
-from medpipe.training.kidney.calibration import RiskSpread
 
 PREDICTIONS_SCHEMA: Final = pa.schema(
     [

@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from medpipe.core.stay_batch import StayBatch, StayTruth
+from medpipe.core.stay_batch import StayTruth
 from medpipe.data.ragged_store import RaggedStore
 from medpipe.data.stay_windows import StayWindow
-from medpipe.ehr.bucketing import MEASURED, Floats, StaySteps
-from medpipe.ehr.stay_encoding import EncodedSteps, StayEncoding
+from medpipe.ehr.bucketing import MEASURED, Floats, StaySteps, part_of
+from medpipe.ehr.stay_encoding import StayEncoding
 from medpipe.ehr.stay_scales import StayScales, fit_scale
 from medpipe.ehr.stay_statics import STATICS
 from medpipe.ehr.stay_table import table_rows
+from medpipe.ehr.stay_tensors import as_batch
 from medpipe.training.kidney.preparation import stored_steps
 from medpipe.training.kidney.recipe import InputsRecipe
 
@@ -127,36 +128,3 @@ class StayReader:
         step = np.repeat(np.arange(len(whole.end_h)), whole.code_counts)
         codes = self._renumbered[whole.codes]
         return codes[codes >= 0], np.bincount(step[codes >= 0], minlength=len(whole.end_h))
-
-
-def part_of(steps: StaySteps, start: int, stop: int) -> StaySteps:
-    """Return some of the steps of a stay."""
-    ends = np.append(0, np.cumsum(steps.code_counts))
-    return StaySteps(
-        end_h=steps.end_h[start:stop],
-        carried=steps.carried[start:stop],
-        least=steps.least[start:stop],
-        greatest=steps.greatest[start:stop],
-        since_h=steps.since_h[start:stop],
-        counts=steps.counts[start:stop],
-        codes=steps.codes[ends[start] : ends[stop]],
-        code_counts=steps.code_counts[start:stop],
-    )
-
-
-def as_batch(encoded: EncodedSteps) -> StayBatch:
-    """Return one stay as a batch."""
-
-    def tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array))[None]
-
-    return StayBatch(
-        presence=tensor(encoded.presence),
-        values=tensor(encoded.values),
-        time_since_h=tensor(encoded.since_h),
-        statics=tensor(encoded.statics),
-        lengths=torch.tensor([len(encoded.presence)]),
-        extremes=None if encoded.course is None else tensor(encoded.course),
-        codes=None if encoded.codes is None else tensor(encoded.codes)[0],
-        code_counts=None if encoded.code_counts is None else tensor(encoded.code_counts),
-    )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from medpipe.core.affine import Array
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
+from medpipe.core.risk_spread import RiskSpread, calibrated
 from medpipe.data.ragged_store import RaggedStore
 from medpipe.data.stay_splits import (
     PARTS,
@@ -22,7 +23,7 @@ from medpipe.data.stay_splits import (
     write_patient_split,
 )
 from medpipe.io.atomic import write_text
-from medpipe.training.kidney.calibration import RiskSpread, calibrated, fit_curves
+from medpipe.training.kidney.calibration import fit_curves
 from medpipe.training.kidney.figures import Figure, Horizon, figures_of, horizons_of
 from medpipe.training.kidney.fit import fit_network, risk_logits
 from medpipe.training.kidney.predictions import write_predictions

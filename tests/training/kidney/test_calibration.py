@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medpipe.core.isotonic import IsotonicCurve
-from medpipe.training.kidney.calibration import REACH, calibrated, fit_curves, fit_isotonic
+from medpipe.core.risk_spread import REACH, calibrated
+from medpipe.training.kidney.calibration import fit_curves, fit_isotonic
 
 STRAIGHT = IsotonicCurve(thresholds=(0.0, 1.0), values=(0.0, 1.0), num_cases=1)
 

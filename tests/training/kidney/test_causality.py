@@ -10,8 +10,8 @@ from medpipe.ehr.hospital_stays import hospital_stays
 from medpipe.ehr.stay_encoding import StayEncoding
 from medpipe.ehr.stay_scales import StayScales, fit_scale
 from medpipe.ehr.stay_statics import STATICS, static_numbers
+from medpipe.ehr.stay_tensors import as_batch
 from medpipe.models.registry import build_network
-from medpipe.training.kidney.reading import as_batch
 
 NAMES = ("creatinine", "urea", "urine", "heart_rate", "dialysis")
 CODES = ("drug//a", "drug//b")
