@@ -64,8 +64,7 @@ def info(package: Name, as_json: opt.AsJson = False) -> None:
         ("package", f"{manifest.name} {manifest.version}"),
         ("folder", str(found.path)),
         ("task", manifest.task),
-        ("labels", ", ".join(_labels(manifest))),
-        ("scores", ", ".join(item.score.code.meaning for item in manifest.scores) or "none"),
+        *_gives(manifest),
         ("input", ", ".join(_inputs(manifest))),
         ("network", f"{manifest.network.name}, {manifest.weights.num_parameters:,} parameters"),
         ("files", ", ".join(f"{name} {_size(size)}" for name, size in found.file_sizes.items())),
@@ -163,15 +162,31 @@ def export(
     say(f"MONAI bundle: {bundle}")
 
 
-def _labels(manifest: "Manifest") -> list[str]:
+def _gives(manifest: "Manifest") -> list[tuple[str, str]]:
+    if manifest.task == "kidney":
+        alerts = ", ".join("none" if level is None else f"{level:.3g}" for level in manifest.thresholds)
+        return [
+            ("outcome", f"{manifest.outcome.meaning}: {manifest.definition}"),
+            ("horizons", f"{', '.join(f'{hours:g}' for hours in manifest.horizons_h)} h"),
+            ("alerts from", f"{alerts} (a precision of {manifest.target_precision:.0%})"),
+            ("lab maxima", ", ".join(lab.code.meaning for lab in manifest.labs) or "none"),
+            ("trees", f"{manifest.tree_weight:.0%} of the score" if manifest.tree_weight else "none"),
+        ]
     if manifest.task == "segmentation":
-        return [f"{label.value} {label.code.meaning}" for label in manifest.labels]
-    return [item.label.code.meaning for item in manifest.labels]
+        labels = [f"{label.value} {label.code.meaning}" for label in manifest.labels]
+    else:
+        labels = [item.label.code.meaning for item in manifest.labels]
+    scores = ", ".join(item.score.code.meaning for item in manifest.scores) or "none"
+    return [("labels", ", ".join(labels)), ("scores", scores)]
 
 
 def _inputs(manifest: "Manifest") -> list[str]:
     if manifest.task == "segmentation":
         return [f"{channel.name} ({channel.modality})" for channel in manifest.preprocessing.channels]
+    if manifest.task == "kidney":
+        codes = len(manifest.encoding.codes)
+        own = f"{len(manifest.encoding.variables)} variables" + (f" and {codes} codes" if codes else "")
+        return [f"health records, {own}", manifest.steps.words]
     return [f"{manifest.preprocessing.role} ({manifest.preprocessing.modality}), slices"]
 
 

@@ -1,17 +1,24 @@
 """Trying a package: does its network take what it says, and give what it promises?"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
-from medpipe.zoo.manifest import ClassificationManifest, Manifest, SegmentationManifest
+from medpipe.core.patient_record import PatientRecord
+from medpipe.zoo.manifest import ClassificationManifest, KidneyManifest, Manifest, SegmentationManifest
 from medpipe.zoo.package import Package
 
 _SLICES = 3
 """Of the study that a network of slices is tried on."""
+
+_STEPS = 3
+"""Of the stay that networks of stays are tried on."""
 
 
 def verify_package(package: Package) -> None:
@@ -25,8 +32,10 @@ def verify_package(package: Package) -> None:
     network, manifest = package.load_network(), package.manifest
     if isinstance(manifest, SegmentationManifest):
         _try_segmentation(network, manifest)
-    else:
+    elif isinstance(manifest, ClassificationManifest):
         _try_classification(network, manifest)
+    else:
+        _try_kidney(network, manifest)
 
 
 def _try_segmentation(network: nn.Module, manifest: SegmentationManifest) -> None:
@@ -59,10 +68,39 @@ def _try_classification(network: nn.Module, manifest: ClassificationManifest) ->
     _check_scores(manifest, output.scores, len(manifest.scores))
 
 
+def _try_kidney(network: nn.Module, manifest: KidneyManifest) -> None:
+    from medpipe.inference.kidney import KidneyForecaster
+    from medpipe.models.aki_rnn.ensemble import AkiEnsemble
+
+    if not isinstance(network, AkiEnsemble):
+        raise _other_output(manifest, "read stays", found=manifest.network.name)
+    if manifest.tree_weight > 0 and network.trees is None:
+        raise _other_output(manifest, "have the trees that its manifest weighs", found="none")
+    hours = manifest.steps.bucket_h * np.arange(_STEPS + 1, dtype=np.float64)
+    record = PatientRecord(
+        "", hours, np.full(len(hours), manifest.encoding.variables[0]), np.ones(len(hours))
+    )
+    forecaster = KidneyForecaster(network, manifest)
+    with _refusals(manifest):
+        (risks,) = forecaster.forecast(record)
+    expected = (len(risks.end_h), len(manifest.horizons_h), len(manifest.labs))
+    if risks.lab_maxima.shape != expected or not np.isfinite(risks.scores).all():
+        raise _other_output(
+            manifest,
+            "give a number for each horizon and lab",
+            found=f"shape {risks.lab_maxima.shape}, expected {expected}",
+        )
+
+
 def _tried(manifest: Manifest, network: nn.Module, *arguments: object) -> Any:
+    with _refusals(manifest), torch.inference_mode():
+        return network(*arguments)
+
+
+@contextmanager
+def _refusals(manifest: Manifest) -> Iterator[None]:
     try:
-        with torch.inference_mode():
-            return network(*arguments)
+        yield
     except (RuntimeError, ValueError) as error:  # another library's networks say it in their way
         raise SettingsError(
             Code.E_PACKAGE,

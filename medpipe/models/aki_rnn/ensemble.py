@@ -100,7 +100,7 @@ class AkiEnsemble(nn.Module):
             found = "none" if rows is None else f"{tuple(rows.shape)}"
             raise ShapeError(f"Rows of the trees must be {steps} and features", found=found)
         logits: Tensor = self.trees(rows.flatten(0, 1))
-        return logits.unflatten(0, steps)
+        return logits.view(*steps, -1)
 
     def _check_horizons(self, trees: BoostedTrees) -> None:
         num_horizons = self.members[0].num_horizons

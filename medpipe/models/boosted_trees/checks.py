@@ -35,11 +35,13 @@ def check_nodes(
     for found, is_wrong in wrong.items():
         if is_wrong.any():
             raise _no_trees(found)
-    node = roots.long().unique()
+    reached = torch.zeros(num_nodes, dtype=torch.bool, device=right.device)
+    reached[roots.long()] = True
     for _ in range(depth):
-        inner = node[is_inner[node]]
-        node = torch.cat((inner + 1, targets[inner])).unique()
-    if len(node) and is_inner[node].any():
+        inner = torch.nonzero(reached & is_inner)[:, 0]
+        reached = torch.zeros_like(reached)
+        reached[inner + 1], reached[targets[inner]] = True, True
+    if (reached & is_inner).any():
         raise _no_trees(f"a leaf that lies deeper than {depth} steps")
 
 

@@ -70,7 +70,7 @@ class BoostedTrees(nn.Module):
         self.register_buffer("bits", torch.zeros(num_nodes, dtype=torch.int32))
         self.register_buffer("right", torch.zeros(num_nodes, dtype=torch.int32))
         self.register_buffer("roots", torch.arange(sum(num_trees), dtype=torch.int32))
-        self.register_load_state_dict_post_hook(_check_loaded)
+        self.register_load_state_dict_post_hook(_check_loaded)  # type: ignore[no-untyped-call]  # of torch
 
     @torch.no_grad()
     def forward(self, rows: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class BoostedTrees(nn.Module):
         if rows.ndim != 2 or rows.shape[1] != self.num_features:
             raise ShapeError(f"Rows must be (N, {self.num_features})", found=f"{tuple(rows.shape)}")
         size = max(1, _NUMBERS_AT_ONCE // max(1, len(self.feature)))
-        return torch.cat([self._log_odds(part) for part in rows.float().split(size)])
+        return torch.cat([self._log_odds(part) for part in torch.split(rows.float(), size)])
 
     def _log_odds(self, rows: Tensor) -> Tensor:
         node = self.roots.long().expand(len(rows), -1)
@@ -93,7 +93,8 @@ class BoostedTrees(nn.Module):
         for _ in range(self.depth):
             node = node + steps.gather(1, node)
         values = self.bits.view(torch.float32)[node].double()
-        return torch.stack([part.sum(dim=1) for part in values.split(self.num_trees, dim=1)], dim=1).float()
+        forests = torch.split(values, list(self.num_trees), dim=1)
+        return torch.stack([trees.sum(dim=1) for trees in forests], dim=1).float()
 
     def _steps(self, rows: Tensor) -> Tensor:
         """Return ``(N, M)``: how many nodes further each row goes from each node; 0 from a leaf."""
