@@ -72,6 +72,15 @@ class BoostedTrees(nn.Module):
         self.register_buffer("roots", torch.arange(sum(num_trees), dtype=torch.int32))
         self.register_load_state_dict_post_hook(_check_loaded)  # type: ignore[no-untyped-call]  # of torch
 
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that build trees of this size, as plain data."""
+        return {
+            "num_features": self.num_features,
+            "num_trees": list(self.num_trees),
+            "num_nodes": len(self.feature),
+            "depth": self.depth,
+        }
+
     @torch.no_grad()
     def forward(self, rows: Tensor) -> Tensor:
         """Return ``(N, H)`` float32 log-odds.
