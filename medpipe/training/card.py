@@ -59,6 +59,35 @@ def card_text(
         f"({item.interval.low:.4g} to {item.interval.high:.4g}) | {item.num_cases} |"
         for item in figures
     ]
+    results = [
+        f"{protocol} Means over cases, with 95 % bootstrap intervals:",
+        "",
+        f"| {subject} | metric | mean (95 % interval) | cases |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        training,
+    ]
+    return sectioned_card(name, facts, figures=results)
+
+
+def sectioned_card(
+    name: str,
+    facts: PackageFacts,
+    *,
+    figures: Sequence[str],
+    data: Sequence[str] = (),
+    limits: Sequence[str] = (),
+) -> str:
+    """Return a card of which some sections are given as lines of Markdown.
+
+    Args:
+        name: Of the package.
+        facts: What only people know.
+        figures: Lines of the section.
+        data: Lines behind what the facts say of the data.
+        limits: Lines before what the facts say of the limits.
+    """
     return "\n".join(
         [
             f"# {name} {facts.version}",
@@ -68,6 +97,7 @@ def card_text(
             "## Data",
             "",
             facts.data,
+            *data,
             "",
             "## Licence",
             "",
@@ -75,16 +105,11 @@ def card_text(
             "",
             "## Figures",
             "",
-            f"{protocol} Means over cases, with 95 % bootstrap intervals:",
-            "",
-            f"| {subject} | metric | mean (95 % interval) | cases |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-            training,
+            *figures,
             "",
             "## Limits",
             "",
+            *limits,
             facts.limits,
             "",
             "## Command",

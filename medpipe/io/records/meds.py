@@ -56,6 +56,23 @@ def read_meds(path: Path) -> Iterator[RawPatient]:
             yield _patient(str(subject), rows)
 
 
+def read_subject_splits(path: Path) -> dict[str, str]:
+    """Return the split of each subject that a MEDS folder states; empty where it states none.
+
+    Raises:
+        SettingsError: The file of splits lacks a column or cannot be read (``E_DATASET``).
+    """
+    file = path / "metadata" / "subject_splits.parquet"
+    if not file.is_file():
+        return {}
+    check_columns(file.name, parquet_schema(file).names, (_SUBJECT, "split"))
+    splits: dict[str, str] = {}
+    for rows in stream_parquet(file, (_SUBJECT, "split")):
+        names = [str(subject) for subject in rows.column(_SUBJECT).to_pylist()]
+        splits.update(zip(names, map(str, rows.column("split").to_pylist()), strict=True))
+    return splits
+
+
 def _columns(shard: Path, place: str) -> tuple[str, ...]:
     schema = parquet_schema(shard)
     if "patient_id" in schema.names and _SUBJECT not in schema.names:

@@ -28,8 +28,9 @@ COLUMNS: Final = {
     "high": pa.float32(),
     "label": pa.float32(),
 }
-"""Every file has them. ``time_h``: hours since admission, the end of what a forecast may use. ``low`` and
-``high``: interval of the probability, NaN where none. ``label``: 1, 0, or NaN where not known."""
+"""Every file has them. ``time_h``: hours since admission, or since the origin of the record where a patient
+has several stays, the end of what a forecast may use. ``low`` and ``high``: interval of the probability, NaN
+where none. ``label``: 1, 0, or NaN where not known."""
 
 OPTIONAL: Final = {"onset_h": pa.float64(), "stage": pa.int32()}
 """``onset_h``: when an episode of the patient begins, NaN for none; a patient's episodes are the different
@@ -37,6 +38,10 @@ values in its rows. ``stage``: least stage that the row is about; without it, al
 
 GROUPS: Final = {"sex": pa.string(), "age": pa.float64(), "unit": pa.string()}
 """Subgroups, each one value a patient: sex, age in years, and the unit that the patient is on."""
+
+NOTES: Final = {"stay": pa.string(), "score": pa.float64()}
+"""For people and other programs: written, not read. ``stay``: of the patient. ``score``: log-odds before
+calibration, without the ties of its curve."""
 
 UNKNOWN: Final = "unknown"
 
@@ -59,6 +64,7 @@ class Predictions:
         onset_h: ``(N,)`` float64; None where the file has no such column.
         stages: ``(N,)`` int32; None where it has none.
         groups: ``(P,)`` by name: ages are float64, others text, ``"unknown"`` where missing.
+        notes: ``(N,)`` by the names of ``NOTES``; none where a file was read.
     """
 
     subjects: Values
@@ -72,6 +78,7 @@ class Predictions:
     onset_h: Values | None = None
     stages: Values | None = None
     groups: Mapping[str, Values] = field(default_factory=dict)
+    notes: Mapping[str, Values] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> tuple[tuple[int | None, int], ...]:
@@ -106,7 +113,7 @@ def make_predictions(columns: Mapping[str, Any], *, place: str = "predictions") 
     """Return predictions from columns, checked.
 
     Args:
-        columns: ``(N,)`` arrays by the names of ``COLUMNS``, and any of ``OPTIONAL`` and ``GROUPS``.
+        columns: ``(N,)`` arrays by the names of ``COLUMNS``, any of ``OPTIONAL``, ``GROUPS``, ``NOTES``.
         place: Name of the file or table, for messages.
 
     Raises:
@@ -114,7 +121,7 @@ def make_predictions(columns: Mapping[str, Any], *, place: str = "predictions") 
             patient, time, horizon and stage, or a subgroup changes within a patient (``E_DATASET``).
     """
     check_columns(place, list(columns), list(COLUMNS))
-    known = {**COLUMNS, **OPTIONAL, **GROUPS}
+    known = {**COLUMNS, **OPTIONAL, **GROUPS, **NOTES}
     try:
         table = pa.table({name: _typed(columns[name], known[name]) for name in known if name in columns})
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -229,6 +236,7 @@ def _assembled(table: pa.Table, place: str) -> Predictions:
             for name in GROUPS
             if name in table.column_names
         },
+        {name: table[name].to_numpy() for name in NOTES if name in table.column_names},
     )
 
 
@@ -259,6 +267,7 @@ def _table(part: Predictions) -> pa.Table:
         "onset_h": part.onset_h,
         "stage": part.stages,
         **{name: values[part.patients] for name, values in part.groups.items()},
+        **part.notes,
     }
-    known = {**COLUMNS, **OPTIONAL, **GROUPS}
+    known = {**COLUMNS, **OPTIONAL, **GROUPS, **NOTES}
     return pa.table({name: pa.array(v, known[name]) for name, v in columns.items() if v is not None})

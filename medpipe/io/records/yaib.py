@@ -16,7 +16,7 @@ import pyarrow.parquet as arrow_parquet
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.io.records.contiguous import Contiguous
-from medpipe.io.records.raw_patient import AGE, HEIGHT_CM, SEX, WEIGHT_KG, Labels, RawPatient
+from medpipe.io.records.raw_patient import AGE, DISCHARGE_H, HEIGHT_CM, SEX, WEIGHT_KG, Labels, RawPatient
 from medpipe.io.records.tables import check_columns, parquet_schema, stream_parquet
 
 MEASUREMENTS: Final = "dyn.parquet"
@@ -38,7 +38,7 @@ def read_yaib(folder: Path) -> Iterator[RawPatient]:
 
     Yields:
         Every stay with a row a cell that holds a number, by hour and then by column. Codes are the column
-        names. The tables name no patients: each stay counts as one.
+        names. The tables name no patients: each stay counts as one, and ends with its last hour.
 
     Raises:
         SettingsError: A table or column is missing, times are no durations (``E_TIME``), rows of a stay stand
@@ -105,7 +105,7 @@ def _patient(
         codes=np.array(codes, dtype=object)[column],
         values=cells[row, column],
         units=np.full(len(row), "", dtype=object),
-        statics=statics,
+        statics={**statics, DISCHARGE_H: float(_hours(rows).max())},
         labels=labels,
     )
 

@@ -15,6 +15,9 @@ from medpipe.metrics.metric import Metric
 
 NUM_RESAMPLES: Final = 500
 
+NETWORK, ENSEMBLE, TREES, BOTH = "network", "ensemble", "trees", "networks and trees"
+"""The models: the first network, the mean of all, the trees, and both merged."""
+
 _METRICS: Final = {"AUROC": ROC_AUC, "AUPRC": AVERAGE_PRECISION}
 
 
@@ -42,7 +45,8 @@ class Figure(NamedTuple):
     """A figure with the interval that drawing other patients gives.
 
     Attributes:
-        model: ``network``, ``ensemble``, ``trees``, or two with a minus for the difference.
+        model: :data:`NETWORK`, :data:`ENSEMBLE`, :data:`TREES`, :data:`BOTH`, or two with a minus for the
+            difference.
         horizon_h: Hours.
         metric: ``AUROC``, ``AUPRC`` or ``calibration error``.
         value: On all test steps of known outcome.
@@ -92,7 +96,7 @@ def figures_of(
 
     Args:
         scores: ``(N, H)`` of each model by name, higher where the outcome is likelier.
-        probs: ``(N, H)`` calibrated probabilities of the ensemble.
+        probs: ``(N, H)`` calibrated probabilities of the last model.
         truth: ``(N, H)``; NaN where unknown.
         patients: ``(N,)`` of each step: patients are drawn, with all of their steps.
         horizons_h: H hours.
@@ -136,7 +140,8 @@ def _figures(judged: _Judged, scores: Mapping[str, Array], probs: Array) -> Iter
     for name, metric in _METRICS.items():
         for model, column in scores.items():
             yield judged.figure(model, name, metric, column)
-        if {"ensemble", "trees"} <= scores.keys():
-            pair = scores["ensemble"], scores["trees"]
-            yield judged.difference("ensemble - trees", name, metric, pair)
-    yield judged.figure("ensemble", "calibration error", calibration_error(), probs)
+        for first, second in ((ENSEMBLE, TREES), (BOTH, TREES)):
+            if {first, second} <= scores.keys():
+                pair = scores[first], scores[second]
+                yield judged.difference(f"{first} - {second}", name, metric, pair)
+    yield judged.figure(list(scores)[-1], "calibration error", calibration_error(), probs)

@@ -1,101 +1,74 @@
-"""Predictions of steps as a parquet file: a row a step and horizon."""
+"""The predictions of the test part, in the form that the evaluation reads.
 
-from pathlib import Path
-from typing import Final
+Letters: N steps, H horizons.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medpipe.core.affine import Array
 from medpipe.core.risk_spread import RiskSpread
-from medpipe.io.atomic import atomic_write
-
-PREDICTIONS_SCHEMA: Final = pa.schema(
-    [
-        pa.field(
-            "subject_id", pa.string(), nullable=False, metadata={"is": "patient, as the records name it"}
-        ),
-        pa.field("stay", pa.string(), nullable=False, metadata={"is": "stay of the patient"}),
-        pa.field(
-            "time_h",
-            pa.float64(),
-            nullable=False,
-            metadata={"is": "hour of the record at which the forecast is made; what is known by then counts"},
-        ),
-        pa.field("horizon_h", pa.float64(), nullable=False, metadata={"is": "hours that it looks ahead"}),
-        pa.field(
-            "probability",
-            pa.float64(),
-            nullable=False,
-            metadata={"is": "calibrated, of the event within the horizon, by the ensemble"},
-        ),
-        pa.field("low", pa.float64(), nullable=False, metadata={"is": "lower bound by the networks' spread"}),
-        pa.field(
-            "high", pa.float64(), nullable=False, metadata={"is": "upper bound by the networks' spread"}
-        ),
-        pa.field(
-            "score",
-            pa.float64(),
-            nullable=False,
-            metadata={
-                "is": "mean log-odds of the networks before calibration: without the ties of the curve"
-            },
-        ),
-        pa.field("label", pa.float64(), nullable=False, metadata={"is": "1, 0, or NaN where not known"}),
-        pa.field(
-            "onset_h",
-            pa.float64(),
-            nullable=False,
-            metadata={
-                "is": "first onset of the stay after time_h, hour of the record; NaN where there is none"
-            },
-        ),
-    ]
-)
-"""Columns of the file; the metadata of each say what it is."""
+from medpipe.io.records.predictions import GROUPS, Predictions, make_predictions
+from medpipe.training.kidney.truth import StepTruth
 
 
-def write_predictions(
-    path: Path,
-    *,
-    who: tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]],
-    time_h: Array,
-    horizons_h: tuple[float, ...],
+def predictions_of(
+    truth: StepTruth,
     risks: RiskSpread,
     scores: Array,
-    truth: Array,
-    onset_h: Array,
-) -> None:
-    """Write predictions of N steps and H horizons.
+    horizons_h: tuple[float, ...],
+    groups: Mapping[str, Mapping[str, Any]],
+) -> Predictions:
+    """Return the predictions of N steps: a row a step and horizon.
 
     Args:
-        path: File.
-        who: ``(N,)`` patient, and ``(N,)`` stay of each step.
-        time_h: ``(N,)``.
-        horizons_h: H hours.
+        truth: Whose steps they are, and what came.
         risks: ``(N, H)`` each.
-        scores: ``(N, H)``.
-        truth: ``(N, H)``.
-        onset_h: ``(N,)``.
+        scores: ``(N, H)`` merged log-odds before calibration.
+        horizons_h: H whole hours.
+        groups: Of each patient: sex, age and unit, as far as they are known; see :func:`groups_of`.
 
     Raises:
-        MachineError: The disk is full or cannot be written.
+        SettingsError: The rows break a rule of predictions; see :func:`make_predictions`.
     """
-    num_horizons = len(horizons_h)
-    columns = [
-        *(pa.array(np.repeat(names, num_horizons).tolist(), pa.string()) for names in who),
-        np.repeat(time_h, num_horizons),
-        np.tile(np.array(horizons_h, dtype=np.float64), len(time_h)),
-        *(part.ravel() for part in risks),
-        scores.ravel(),
-        truth.ravel().astype(np.float64),
-        np.repeat(onset_h, num_horizons),
-    ]
-    arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, from_pandas=False) for column in columns
-    ]
-    table = pa.Table.from_arrays(arrays, schema=PREDICTIONS_SCHEMA)
-    with atomic_write(path) as file:
-        pq.write_table(table, file)
+    number = len(horizons_h)
+    rows = {
+        "subject_id": truth.patients.tolist(),
+        "stay": truth.stays.tolist(),
+        "time_h": truth.time_h,
+        "onset_h": truth.onset_h,
+        **{
+            name: [groups[patient].get(name) for patient in truth.patients.tolist()]
+            for name in GROUPS
+            if any(known.get(name) is not None for known in groups.values())
+        },
+    }
+    return make_predictions(
+        {
+            **{name: np.repeat(np.asarray(column), number) for name, column in rows.items()},
+            "horizon_h": np.tile(np.array(horizons_h), len(truth.time_h)).astype(np.int32),
+            "probability": risks.probs.ravel(),
+            "low": risks.low.ravel(),
+            "high": risks.high.ravel(),
+            "label": truth.outcomes.ravel(),
+            "score": scores.ravel(),
+        }
+    )
+
+
+_NAMES: Final = tuple(GROUPS)
+
+
+def groups_of(items: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return sex, age and unit of each patient, those of the first stay; what is not known is left out.
+
+    Args:
+        items: Facts of prepared stays, a patient's in the order of time.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for item in items:
+        known = {name: item[name] for name in _NAMES if item.get(name) is not None}
+        found.setdefault(item["patient"], known)
+    return found

@@ -13,15 +13,15 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, RefusedError, SettingsError
 from medpipe.core.patient_record import PatientRecord
 from medpipe.data.ragged_store import RaggedStore, write_ragged
-from medpipe.ehr.bucketing import MEASURED, StaySteps, bucket_record, step_ends
+from medpipe.ehr.bucketing import MEASURED, StaySteps, bucket_record
 from medpipe.ehr.coded_events import CODE_PREFIXES, with_codes
 from medpipe.ehr.harmonise import Harmonised, harmonise
 from medpipe.ehr.hospital_stays import HospitalStay, hospital_stays
 from medpipe.ehr.kidney_labels import KidneyRule, KidneyTruth, label_kidney, label_yaib
 from medpipe.ehr.mapping import PREDICATES_OF, Predicates, read_predicates
-from medpipe.ehr.stay_statics import static_numbers
+from medpipe.ehr.stay_statics import STATICS, static_numbers
 from medpipe.io.records.open_records import open_records, sniff_records
-from medpipe.io.records.raw_patient import Labels
+from medpipe.io.records.raw_patient import SEX, UNIT, Labels
 from medpipe.training.kidney.recipe import KidneyRecipe, Yaib6
 from medpipe.training.trainer import Progress
 
@@ -115,6 +115,9 @@ def _facts_of(record: PatientRecord, stay: HospitalStay, arrays: Mapping[str, An
         "stay": stay.id,
         "start_h": stay.admission_h,
         "has_event": bool((arrays["risks"] == 1).any()),
+        "sex": record.statics.get(SEX),
+        "age": float(age) if np.isfinite(age := arrays["statics"][STATICS.index("age")]) else None,
+        "unit": record.statics.get(UNIT),
     }
 
 
@@ -126,10 +129,8 @@ def _stay_arrays(
     vocabulary: Mapping[str, int],
 ) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of a stay; empty where it is shorter than a step."""
-    if isinstance(recipe.task, Yaib6):
-        ends = _labels(known).time_h
-    else:
-        ends = step_ends(stay.admission_h, stay.end_h, recipe.task.bucket_h)
+    is_labelled = isinstance(recipe.task, Yaib6)
+    ends = _labels(known).time_h if is_labelled else recipe.task.steps.ends_of(stay)
     if not len(ends):
         return {}
     truth = _truth(recipe, record, stay, known, ends)

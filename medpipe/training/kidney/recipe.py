@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
 from medpipe.data.stay_splits import SplitShares
 from medpipe.ehr.baseline import BaselineRule
 from medpipe.ehr.horizons import HORIZONS_H
 from medpipe.ehr.kidney_labels import YAIB_REACH_H
+from medpipe.ehr.step_rule import StepRule
 from medpipe.training.kidney.labs import LabName
 from medpipe.training.recipe import NetworkRecipe, OptimiserRecipe, Part, Precision, read_recipe_as
 
@@ -31,6 +32,18 @@ class Aki48(Part):
     min_stage: Literal[1, 2, 3] = 1
     horizons_h: tuple[PositiveFloat, ...] = HORIZONS_H
     bucket_h: PositiveFloat = 6.0
+
+    @field_validator("horizons_h")
+    @classmethod
+    def _whole(cls, hours: tuple[float, ...]) -> tuple[float, ...]:
+        if any(hour % 1 for hour in hours):
+            raise ValueError("horizons are whole hours, as files of predictions state them")
+        return hours
+
+    @property
+    def steps(self) -> StepRule:
+        """When steps end."""
+        return StepRule(bucket_h=self.bucket_h)
 
     @property
     def words(self) -> str:
@@ -57,6 +70,11 @@ class Yaib6(Part):
     def horizons_h(self) -> tuple[float, ...]:
         """The one horizon."""
         return (YAIB_REACH_H,)
+
+    @property
+    def steps(self) -> StepRule:
+        """When steps end: at the hours of the table, from hour 0 on."""
+        return StepRule(bucket_h=1.0, from_admission=True)
 
     @property
     def words(self) -> str:
@@ -119,6 +137,8 @@ class KidneyRecipe(Part):
         labs: Labs whose maxima are forecast beside it; empty for none.
         inputs: What the network is told.
         split: Shares of the patients.
+        split_by: ``"records"`` takes the split that MEDS records bring along (tuning is the validation,
+            held_out the test), where they bring one; ``"seed"`` draws anew.
         split_seed: Of the split alone, so that seeds of networks are judged on one.
         network: What is trained.
         loss: How much each loss counts.
@@ -129,6 +149,7 @@ class KidneyRecipe(Part):
         optimiser: How weights change.
         seeds: One network each; together they are the ensemble.
         trees: Boosted trees beside; null for none.
+        alert_precision: Share of alerting steps that shall have the outcome: chooses thresholds.
         precision: Arithmetic.
     """
 
@@ -137,6 +158,7 @@ class KidneyRecipe(Part):
     labs: tuple[LabName, ...] = ()
     inputs: InputsRecipe = InputsRecipe()
     split: SplitShares = SplitShares()
+    split_by: Literal["records", "seed"] = "records"
     split_seed: int = 0
     network: NetworkRecipe = NetworkRecipe(name="aki-rnn")
     loss: LossRecipe = LossRecipe()
@@ -147,6 +169,7 @@ class KidneyRecipe(Part):
     optimiser: OptimiserRecipe = OptimiserRecipe(learning_rate=1e-3, schedule="constant", gradient_clip=1.0)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1, 2), min_length=1)
     trees: TreesRecipe | None = TreesRecipe()
+    alert_precision: Annotated[float, Field(gt=0.0, le=1.0)] = 0.33
     precision: Precision = "fp32"
 
 

@@ -1,44 +1,52 @@
-"""A whole training of kidney injury: stays, split, networks, trees, calibration, figures, predictions."""
+"""A whole training of kidney injury: stays, split, networks, trees, merging, calibration, figures, package."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from medpipe.core.affine import Array
-from medpipe.core.codes import Code
-from medpipe.core.errors import SettingsError
 from medpipe.core.risk_spread import RiskSpread, calibrated
-from medpipe.data.ragged_store import RaggedStore
-from medpipe.data.stay_splits import (
-    PARTS,
-    PartName,
-    PatientSplit,
-    read_patient_split,
-    split_patients,
-    write_patient_split,
-)
+from medpipe.data.stay_splits import PartName
 from medpipe.io.atomic import write_text
+from medpipe.io.records.predictions import write_predictions
+from medpipe.metrics.alerts import thresholds_at_precisions
+from medpipe.models.aki_rnn.model import AkiRnn
+from medpipe.training.card import PackageFacts
 from medpipe.training.kidney.calibration import fit_curves
-from medpipe.training.kidney.figures import Figure, Horizon, figures_of, horizons_of
+from medpipe.training.kidney.card import Judged
+from medpipe.training.kidney.figures import (
+    BOTH,
+    ENSEMBLE,
+    NETWORK,
+    TREES,
+    Figure,
+    Horizon,
+    figures_of,
+    horizons_of,
+)
 from medpipe.training.kidney.fit import fit_network, risk_logits
-from medpipe.training.kidney.predictions import write_predictions
+from medpipe.training.kidney.merging import TreeWeight, choose_weight, merged
+from medpipe.training.kidney.packaging import Trained, package_kidney
+from medpipe.training.kidney.predictions import groups_of, predictions_of
 from medpipe.training.kidney.preparation import prepare_stays
 from medpipe.training.kidney.reading import StayReader, fit_encoding
 from medpipe.training.kidney.recipe import KidneyRecipe
-from medpipe.training.kidney.trees import require_trees, tree_scores
+from medpipe.training.kidney.split import Parts, choose_split, parts_of
+from medpipe.training.kidney.trees import Forests, fit_trees, require_trees
+from medpipe.training.kidney.truth import StepTruth, check_outcomes, read_truth
 from medpipe.training.trainer import FitOptions, start_folder
+from medpipe.zoo.package import Package
 
 STAYS: Final = "stays"
 SPLIT, ENCODING, CALIBRATION = "patients.json", "encoding.json", "calibration.json"
 FIGURES, PREDICTIONS = "figures.json", "predictions.parquet"
-"""What lies in a training's folder, beside the recipe and a folder ``network-SEED`` for each seed."""
+"""What lies in a training's folder, beside the recipe, a folder ``network-SEED`` for each seed, and the package."""
 
-Parts = Mapping[PartName, tuple[int, ...]]
+_HELD: Final[tuple[PartName, ...]] = ("validation", "calibration", "test")
 
 
 @dataclass(frozen=True)
@@ -46,43 +54,51 @@ class KidneyResult:
     """What a training of kidney injury left behind.
 
     Attributes:
-        folder: Networks, encoding, calibration, figures and predictions.
+        folder: Networks, encoding, calibration, figures, predictions and package.
         horizons: What the test patients have of each horizon.
-        figures: Of network, ensemble and trees on them.
+        figures: Of networks, trees and both on them.
         stays: Number of stays of each part.
+        split: How patients were parted, in words.
+        tree_weight: Weight of the trees, and what it was chosen by.
+        thresholds: Least risk of an alert for each horizon; None where none reaches the precision.
+        package: The package; None where nothing was told for its card.
     """
 
     folder: Path
     horizons: tuple[Horizon, ...]
     figures: tuple[Figure, ...]
     stays: Mapping[str, int]
+    split: str
+    tree_weight: TreeWeight
+    thresholds: tuple[float | None, ...]
+    package: Package | None = None
 
 
-class _Truth(NamedTuple):
-    """Of all N steps of some stays: patient, stay, hour, ``(N, H)`` outcomes, next onset."""
+class _Said(NamedTuple):
+    """What was said of the steps of a part: ``(S, N, H)`` by networks, ``(N, H)`` by trees, and what came."""
 
-    patients: npt.NDArray[np.str_]
-    stays: npt.NDArray[np.str_]
-    time_h: Array
-    outcomes: Array
-    onset_h: Array
+    logits: Array
+    trees: Array | None
+    truth: StepTruth
 
 
 def train_kidney(
     recipe: KidneyRecipe,
     records: Path,
     folder: Path,
+    facts: PackageFacts | None = None,
     *,
     predicates: str = "",
     store_folder: Path | None = None,
     options: FitOptions | None = None,
 ) -> KidneyResult:
-    """Train, calibrate and judge; the same call on the same folder goes on where it stopped.
+    """Train, merge, calibrate, judge and package; the same call on the same folder goes on where it stopped.
 
     Args:
         recipe: How to train.
         records: Health records in any form that is read.
         folder: Gets everything.
+        facts: What the card must say beside the figures; None for no package.
         predicates: See :func:`prepare_stays`.
         store_folder: Of the prepared stays, where several trainings share them; in ``folder`` by default.
         options: How to work.
@@ -99,107 +115,73 @@ def train_kidney(
     store = prepare_stays(
         recipe, records, store_folder or folder / STAYS, predicates=predicates, progress=options.progress
     )
-    parts = _parts(store, _split(recipe, store, folder / SPLIT))
+    split = choose_split(recipe, store, records, folder / SPLIT)
+    parts = parts_of(store, split)
     encoding = fit_encoding(store, parts["train"], recipe.inputs, seed=recipe.split_seed)
     write_text(folder / ENCODING, encoding.model_dump_json(indent=1) + "\n")
     reader = StayReader(store, encoding)
-    aside = _truth(store, parts["calibration"])
-    _check_outcomes(aside.outcomes, recipe.task.horizons_h)
-    to_calibrate, to_judge = _ensemble(recipe, reader, parts, folder, options)
-    curves = fit_curves(to_calibrate, aside.outcomes)
-    curves_data = [curve.model_dump(mode="json") for curve in curves]
-    write_text(folder / CALIBRATION, json.dumps(curves_data, indent=1) + "\n")
-    result = _judge(recipe, reader, parts, folder, to_judge, calibrated(to_judge, curves))
-    write_text(folder / FIGURES, json.dumps(figures_data(result), indent=1) + "\n")
-    return result
+    check_outcomes(read_truth(store, parts["calibration"]).outcomes, recipe.task.horizons_h)
+
+    networks = _networks(recipe, reader, parts, folder, options)
+    forests = _forests(recipe, reader, parts)
+    validation, calibration, test = (
+        _said(recipe, reader, parts[part], networks, forests, options.device) for part in _HELD
+    )
+    weight = choose_weight(validation.logits, validation.trees, validation.truth.outcomes)
+    aside = merged(calibration.logits, calibration.trees, weight.weight)
+    curves = fit_curves(aside, calibration.truth.outcomes)
+    _write_json(folder / CALIBRATION, [curve.model_dump(mode="json") for curve in curves])
+    thresholds = _thresholds(recipe, calibrated(aside, curves), calibration.truth)
+    risks = calibrated(merged(test.logits, test.trees, weight.weight), curves)
+    _write_predictions(recipe, reader, test, weight.weight, risks, folder)
+    result = KidneyResult(
+        folder,
+        horizons_of(test.truth.outcomes, test.truth.patients, recipe.task.horizons_h),
+        _figures(recipe, test, weight.weight, risks),
+        {name: len(stays) for name, stays in parts.items()},
+        split.words,
+        weight,
+        thresholds,
+    )
+    _write_json(folder / FIGURES, figures_data(result))
+    if facts is None:
+        return result
+    trees = forests.module() if forests is not None and weight.weight > 0 else None
+    judged = Judged(
+        result.stays,
+        len(split.part_of()),
+        result.split,
+        weight,
+        thresholds,
+        result.horizons,
+        result.figures,
+    )
+    package = package_kidney(
+        recipe, reader, parts["train"], Trained(networks, trees, curves), judged, facts, folder
+    )
+    return replace(result, package=package)
 
 
 def figures_data(result: KidneyResult) -> dict[str, object]:
     """Return figures as plain data."""
     return {
         "stays": dict(result.stays),
+        "split": result.split,
+        "tree_weight": {
+            "weight": result.tree_weight.weight,
+            "validation_auroc": {f"{weight:g}": area for weight, area in result.tree_weight.areas.items()},
+        },
+        "thresholds": list(result.thresholds),
         "horizons": [item._asdict() for item in result.horizons],
         "figures": [item._asdict() for item in result.figures],
     }
 
 
-def _judge(
-    recipe: KidneyRecipe, reader: StayReader, parts: Parts, folder: Path, logits: Array, risks: RiskSpread
-) -> KidneyResult:
-    """Write the predictions of the test stays, ``(S, N, H)`` logits of which are given, and judge them."""
-    judged = _truth(reader.store, parts["test"])
-    scores = {"network": logits[0], "ensemble": logits.mean(axis=0)}
-    if recipe.trees is not None:
-        scores["trees"] = _trees(recipe, reader, parts)
-    write_predictions(
-        folder / PREDICTIONS,
-        who=(judged.patients, judged.stays),
-        time_h=judged.time_h,
-        horizons_h=recipe.task.horizons_h,
-        risks=risks,
-        scores=scores["ensemble"],
-        truth=judged.outcomes,
-        onset_h=judged.onset_h,
-    )
-    return KidneyResult(
-        folder,
-        horizons_of(judged.outcomes, judged.patients, recipe.task.horizons_h),
-        figures_of(scores, risks.probs, judged.outcomes, judged.patients, recipe.task.horizons_h),
-        {name: len(stays) for name, stays in parts.items()},
-    )
-
-
-def _split(recipe: KidneyRecipe, store: RaggedStore, path: Path) -> PatientSplit:
-    """Return the split of a file, or a new one, which is written there."""
-    outcomes: dict[str, bool] = {}
-    for item in store.items:
-        outcomes[item["patient"]] = outcomes.get(item["patient"], False) or item["has_event"]
-    if path.exists():
-        return read_patient_split(path, list(outcomes))
-    split = split_patients(outcomes, recipe.split, seed=recipe.split_seed)
-    write_patient_split(path, split)
-    return split
-
-
-def _parts(store: RaggedStore, split: PatientSplit) -> Parts:
-    part_of = split.part_of()
-    return {
-        part: tuple(number for number, item in enumerate(store.items) if part_of[item["patient"]] == part)
-        for part in PARTS
-    }
-
-
-def _truth(store: RaggedStore, stays: Sequence[int]) -> _Truth:
-    lengths = store.lengths("end_h")[list(stays)]
-    names = [
-        np.repeat([str(store.items[stay][key]) for stay in stays], lengths) for key in ("patient", "stay")
-    ]
-    columns = [
-        np.concatenate([store.read(stay, name) for stay in stays]).astype(np.float64)
-        for name in ("end_h", "risks", "onset_h")
-    ]
-    return _Truth(names[0], names[1], *columns)
-
-
-def _check_outcomes(outcomes: Array, horizons_h: tuple[float, ...]) -> None:
-    for horizon_h, column in zip(horizons_h, outcomes.T, strict=True):
-        known = column[np.isfinite(column)]
-        if len(np.unique(known)) < 2:
-            raise SettingsError(
-                Code.E_SPLIT,
-                f"A curve of calibration needs both outcomes within {horizon_h:g} h",
-                found=f"{len(known)} known steps, {int(known.sum())} with the outcome",
-                fix="Give more patients, or a larger share for calibration.",
-            )
-
-
-def _ensemble(
+def _networks(
     recipe: KidneyRecipe, reader: StayReader, parts: Parts, folder: Path, options: FitOptions
-) -> tuple[Array, Array]:
-    """Return ``(S, N, H)`` logits of the calibration stays, and of the test stays."""
-    found: tuple[list[Array], list[Array]] = ([], [])
-    for seed in recipe.seeds:
-        network = fit_network(
+) -> tuple[AkiRnn, ...]:
+    return tuple(
+        fit_network(
             recipe,
             reader,
             folder / f"network-{seed}",
@@ -207,35 +189,71 @@ def _ensemble(
             validation=parts["validation"],
             seed=seed,
             options=options,
-        )
-        for logits, part in zip(found, ("calibration", "test"), strict=True):
-            stays = parts[part]  # type: ignore[index]  # a literal of its keys
-            logits.append(
-                risk_logits(
-                    network,
-                    reader,
-                    stays,
-                    batch_stays=recipe.batch_stays,
-                    window=recipe.window,
-                    device=options.device,
-                )
-            )
-        network.cpu()
-    return np.stack(found[0]), np.stack(found[1])
-
-
-def _trees(recipe: KidneyRecipe, reader: StayReader, parts: Parts) -> Array:
-    """Return ``(N, H)`` the trees' log-odds of the test stays."""
-    assert recipe.trees is not None
-    known = [
-        (reader.table(parts[part]), _truth(reader.store, parts[part]).outcomes)
-        for part in ("train", "validation")
-    ]
-    (scores,) = tree_scores(
-        recipe.trees,
-        train=known[0],
-        validation=known[1],
-        tables=(reader.table(parts["test"]),),
-        seed=recipe.split_seed,
+        ).cpu()
+        for seed in recipe.seeds
     )
-    return scores
+
+
+def _forests(recipe: KidneyRecipe, reader: StayReader, parts: Parts) -> Forests | None:
+    if recipe.trees is None:
+        return None
+    train, validation = (
+        (reader.table(stays), read_truth(reader.store, stays).outcomes)
+        for stays in (parts["train"], parts["validation"])
+    )
+    return fit_trees(recipe.trees, train=train, validation=validation, seed=recipe.split_seed)
+
+
+def _said(
+    recipe: KidneyRecipe,
+    reader: StayReader,
+    stays: tuple[int, ...],
+    networks: tuple[AkiRnn, ...],
+    forests: Forests | None,
+    device: str,
+) -> _Said:
+    logits = []
+    for network in networks:
+        logits.append(
+            risk_logits(
+                network,
+                reader,
+                stays,
+                batch_stays=recipe.batch_stays,
+                window=recipe.window,
+                device=device,
+            )
+        )
+        network.cpu()
+    trees = None if forests is None else forests.log_odds(reader.table(stays))
+    return _Said(np.stack(logits), trees, read_truth(reader.store, stays))
+
+
+def _thresholds(recipe: KidneyRecipe, risks: RiskSpread, truth: StepTruth) -> tuple[float | None, ...]:
+    """Return the lowest risk of each horizon at which alerts are precise enough."""
+    found = [
+        thresholds_at_precisions(probs, outcomes, (recipe.alert_precision,))[0]
+        for probs, outcomes in zip(risks.probs.T, truth.outcomes.T, strict=True)
+    ]
+    return tuple(None if np.isnan(threshold) else float(threshold) for threshold in found)
+
+
+def _figures(recipe: KidneyRecipe, test: _Said, weight: float, risks: RiskSpread) -> tuple[Figure, ...]:
+    scores = {NETWORK: test.logits[0], ENSEMBLE: test.logits.mean(axis=0)}
+    if test.trees is not None:
+        both = merged(test.logits, test.trees, weight).mean(axis=0)
+        scores |= {TREES: test.trees, BOTH: both}
+    return figures_of(scores, risks.probs, test.truth.outcomes, test.truth.patients, recipe.task.horizons_h)
+
+
+def _write_predictions(
+    recipe: KidneyRecipe, reader: StayReader, test: _Said, weight: float, risks: RiskSpread, folder: Path
+) -> None:
+    scores = merged(test.logits, test.trees, weight).mean(axis=0)
+    groups = groups_of(reader.store.items)
+    table = predictions_of(test.truth, risks, scores, recipe.task.horizons_h, groups)
+    write_predictions(folder / PREDICTIONS, [table])
+
+
+def _write_json(path: Path, data: Any) -> None:
+    write_text(path, json.dumps(data, indent=1) + "\n")
