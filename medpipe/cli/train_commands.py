@@ -7,20 +7,17 @@ from typing import Annotated
 import typer
 
 from medpipe.cli import options as opt
+from medpipe.cli.option_groups import grouped
 from medpipe.cli.screen import progress_bars, say
 from medpipe.cli.training import (
     Choices,
-    DataLicence,
-    DataWorkers,
     Facts,
     FiguresFrom,
     FoldOption,
-    Licence,
-    Limits,
-    PackageVersion,
     Settings,
     TrainingFolder,
     ValidationShare,
+    Work,
     show_kidney_training,
     show_training,
 )
@@ -47,41 +44,33 @@ Scores = Annotated[
 
 
 @app.command("segment")
+@grouped
 def train_segment(
     recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
     data: Data,
     output: TrainingFolder,
-    data_licence: DataLicence,
-    licence: Licence = "Apache-2.0",
-    limits: Limits = "Not studied yet.",
-    package_version: PackageVersion = "0.1.0",
+    card: Facts,
+    work: Work,
     settings: Settings = None,
     fold: FoldOption = "1/1",
     validation: ValidationShare = 0.2,
     figures_from: FiguresFrom = None,
     scores: Scores = None,
-    device: opt.Device = "auto",
-    data_workers: DataWorkers = 0,
-    as_json: opt.AsJson = False,
-    quiet: opt.Quiet = False,
 ) -> None:
     """Train a segmentation network, evaluate it on cases kept aside, and package it."""
-    from medpipe.runs.workers.device import choose_devices
     from medpipe.training.folds import Fold
     from medpipe.training.segmentation.recipe import read_recipe
     from medpipe.training.segmentation.workflow import read_cases, train_segmentation
-    from medpipe.training.trainer import FitOptions
 
     plan = read_recipe(recipe, overrides=tuple(settings or ()))
     case_set = read_cases(data, facts=scores)
     own = (*(("--scores", scores.name) if scores else ()),)
-    facts = Facts(data_licence, licence, limits, package_version).of(
+    facts = card.of(
         f"{case_set.name}, {len(case_set.cases)} cases.",
         ("segment", recipe.name, "DATA", "-o", "OUT"),
         Choices(tuple(settings or ()), fold, validation, tuple(figures_from or ())).words(*own),
     )
-    with progress_bars(quiet=quiet) as progress:
-        options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
+    with work.options() as options:
         result = train_segmentation(
             plan,
             case_set,
@@ -92,10 +81,11 @@ def train_segment(
             figures_from=tuple(figures_from or ()),
             options=options,
         )
-    show_training(result, as_json=as_json, quiet=quiet)
+    show_training(result, work)
 
 
 @app.command("classify")
+@grouped
 def train_classify(
     recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
     data: Annotated[
@@ -106,10 +96,8 @@ def train_classify(
         ),
     ],
     output: TrainingFolder,
-    data_licence: DataLicence,
-    licence: Licence = "Apache-2.0",
-    limits: Limits = "Not studied yet.",
-    package_version: PackageVersion = "0.1.0",
+    card: Facts,
+    work: Work,
     settings: Settings = None,
     fold: FoldOption = "1/1",
     validation: ValidationShare = 0.2,
@@ -131,18 +119,12 @@ def train_classify(
             show_default=False,
         ),
     ] = None,
-    device: opt.Device = "auto",
-    data_workers: DataWorkers = 0,
-    as_json: opt.AsJson = False,
-    quiet: opt.Quiet = False,
 ) -> None:
     """Train a network that answers questions about studies of slices, evaluate and package it."""
-    from medpipe.runs.workers.device import choose_devices
     from medpipe.training.classification.reading import read_studies
     from medpipe.training.classification.recipe import read_classification_recipe
     from medpipe.training.classification.workflow import train_classification
     from medpipe.training.folds import Fold
-    from medpipe.training.trainer import FitOptions
 
     plan = read_classification_recipe(recipe, overrides=tuple(settings or ()))
     study_set = read_studies(data, plan, images=images, slices=slices, subset=subset)
@@ -151,13 +133,12 @@ def train_classify(
         *(("--images", "IMAGES") if images else ()),
         *(("--subset",) if subset else ()),
     )
-    facts = Facts(data_licence, licence, limits, package_version).of(
+    facts = card.of(
         f"{study_set.name}, {len(study_set.cases)} studies.",
         ("classify", recipe.name, data.name, "-o", "OUT"),
         Choices(tuple(settings or ()), fold, validation, tuple(figures_from or ())).words(*own),
     )
-    with progress_bars(quiet=quiet) as progress:
-        options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
+    with work.options() as options:
         result = train_classification(
             plan,
             study_set,
@@ -169,10 +150,11 @@ def train_classify(
             store_folder=store,
             options=options,
         )
-    show_training(result, as_json=as_json, quiet=quiet)
+    show_training(result, work)
 
 
 @app.command("aki")
+@grouped
 def train_aki(
     recipe: Annotated[Path, typer.Argument(help="Training recipe, a YAML file.", show_default=False)],
     records: Annotated[
@@ -182,6 +164,8 @@ def train_aki(
         ),
     ],
     output: TrainingFolder,
+    card: Facts,
+    work: Work,
     settings: Settings = None,
     predicates: Annotated[
         str,
@@ -194,24 +178,23 @@ def train_aki(
             show_default=False,
         ),
     ] = None,
-    device: opt.Device = "auto",
-    data_workers: DataWorkers = 0,
-    as_json: opt.AsJson = False,
-    quiet: opt.Quiet = False,
 ) -> None:
-    """Train networks that forecast kidney injury, calibrate them, and judge them beside trees."""
-    from medpipe.runs.workers.device import choose_devices
+    """Train networks and trees that forecast kidney injury, merge, calibrate, judge and package them."""
     from medpipe.training.kidney.recipe import read_kidney_recipe
     from medpipe.training.kidney.workflow import train_kidney
-    from medpipe.training.trainer import FitOptions
 
-    plan = read_kidney_recipe(recipe, overrides=tuple(settings or ()))
-    with progress_bars(quiet=quiet) as progress:
-        options = FitOptions(choose_devices(device, 1)[0], workers=data_workers, progress=progress)
+    changes = tuple(settings or ())
+    plan = read_kidney_recipe(recipe, overrides=changes)
+    own = [
+        *(word for text in changes for word in ("--set", text)),
+        *(("--predicates", predicates) if predicates else ()),
+    ]
+    facts = card.of(f"{records.resolve().name}.", ("aki", recipe.name, "RECORDS", "-o", "OUT"), own)
+    with work.options() as options:
         result = train_kidney(
-            plan, records, output, predicates=predicates, store_folder=store, options=options
+            plan, records, output, facts, predicates=predicates, store_folder=store, options=options
         )
-    show_kidney_training(result, task=plan.task.words, as_json=as_json, quiet=quiet)
+    show_kidney_training(result, work, task=plan.task.words)
 
 
 @app.command("plan")

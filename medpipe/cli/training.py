@@ -1,16 +1,20 @@
 """What all commands that train have in common: options, the card's words, and the result."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medpipe.cli.screen import print_json, print_table, say
+from medpipe.cli import options as opt
+from medpipe.cli.screen import print_json, print_table, progress_bars, say
 
 if TYPE_CHECKING:
     from medpipe.training.card import PackageFacts
+    from medpipe.training.trainer import FitOptions
 
 TrainingFolder = Annotated[
     Path,
@@ -69,13 +73,13 @@ class Facts:
         data_licence: Licence of the data.
         licence: SPDX identifier of the package's own.
         limits: What the model has not seen.
-        version: Of the package.
+        package_version: Of the package.
     """
 
-    data_licence: str
-    licence: str
-    limits: str
-    version: str
+    data_licence: DataLicence
+    licence: Licence = "Apache-2.0"
+    limits: Limits = "Not studied yet."
+    package_version: PackageVersion = "0.1.0"
 
     def of(self, data: str, command: tuple[str, ...], choices: list[str]) -> "PackageFacts":
         """Return the facts of a package.
@@ -90,10 +94,10 @@ class Facts:
         words = [
             *("medpipe", "train", *command),
             *("--data-licence", self.data_licence, "--licence", self.licence, "--limits", self.limits),
-            *("--package-version", self.version, *choices),
+            *("--package-version", self.package_version, *choices),
         ]
         return PackageFacts(
-            version=self.version,
+            version=self.package_version,
             data=data,
             data_licence=self.data_licence,
             licence=self.licence,
@@ -102,11 +106,38 @@ class Facts:
         )
 
 
-def show_training(result: Any, *, as_json: bool, quiet: bool) -> None:
+@dataclass(frozen=True)
+class Work:
+    """How a training works, and what it says.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        data_workers: Processes that prepare what is learned from.
+        as_json: Whether figures are printed as JSON.
+        quiet: Whether progress and closing words are left out.
+    """
+
+    device: opt.Device = "auto"
+    data_workers: DataWorkers = 0
+    as_json: opt.AsJson = False
+    quiet: opt.Quiet = False
+
+    @contextmanager
+    def options(self) -> Iterator["FitOptions"]:
+        """Yield how to work, with progress on the screen."""
+        from medpipe.runs.workers.device import choose_devices
+        from medpipe.training.trainer import FitOptions
+
+        with progress_bars(quiet=self.quiet) as progress:
+            device = choose_devices(self.device, 1)[0]
+            yield FitOptions(device, workers=self.data_workers, progress=progress)
+
+
+def show_training(result: Any, work: Work) -> None:
     """Print the figures of a training and where its package lies."""
     from medpipe.training.card import figure_rows
 
-    if as_json:
+    if work.as_json:
         print_json(
             {
                 "checkpoint": str(result.fit.checkpoint),
@@ -117,7 +148,7 @@ def show_training(result: Any, *, as_json: bool, quiet: bool) -> None:
         )
         return
     show_figures(result.figures)
-    if not quiet:
+    if not work.quiet:
         say(f"{result.fit.steps} steps; checkpoint: {result.fit.checkpoint}")
         say(
             f"package: {result.package.path}"
@@ -126,12 +157,13 @@ def show_training(result: Any, *, as_json: bool, quiet: bool) -> None:
         )
 
 
-def show_kidney_training(result: Any, *, task: str, as_json: bool, quiet: bool) -> None:
+def show_kidney_training(result: Any, work: Work, *, task: str) -> None:
     """Print the task, its horizons with prevalence and observable share, and the figures."""
     from medpipe.training.kidney.workflow import figures_data
 
-    if as_json:
-        print_json({"task": task, "folder": str(result.folder), **figures_data(result)})
+    if work.as_json:
+        package = str(result.package.path) if result.package else None
+        print_json({"task": task, "folder": str(result.folder), "package": package, **figures_data(result)})
         return
     say(f"task: {task}")
     print_table(
@@ -161,9 +193,17 @@ def show_kidney_training(result: Any, *, task: str, as_json: bool, quiet: bool) 
             for item in result.figures
         ],
     )
-    if not quiet:
+    say(f"patients were split: {result.split}")
+    if result.tree_weight.areas:
+        areas = ", ".join(f"{area:.3f} at {weight:g}" for weight, area in result.tree_weight.areas.items())
+        say(
+            f"weight of the trees: {result.tree_weight.weight:g} (mean AUROC of the validation part: {areas})"
+        )
+    if not work.quiet:
         say(f"stays: {', '.join(f'{name} {number}' for name, number in result.stays.items())}")
         say(f"networks, calibration and predictions of the test patients: {result.folder}")
+        if result.package:
+            say(f"package: {result.package.path}")
 
 
 def show_figures(figures: Any) -> None:

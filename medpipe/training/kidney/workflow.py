@@ -1,4 +1,4 @@
-"""A whole training of kidney injury: stays, split, networks, trees, merging, calibration, figures, package."""
+"""A whole training of kidney injury: stays, split, networks, trees, calibration, figures, package."""
 
 import json
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ from medpipe.zoo.package import Package
 STAYS: Final = "stays"
 SPLIT, ENCODING, CALIBRATION = "patients.json", "encoding.json", "calibration.json"
 FIGURES, PREDICTIONS = "figures.json", "predictions.parquet"
-"""What lies in a training's folder, beside the recipe, a folder ``network-SEED`` for each seed, and the package."""
+"""What lies in a training's folder, beside recipe, package, and a folder ``network-SEED`` for each seed."""
 
 _HELD: Final[tuple[PartName, ...]] = ("validation", "calibration", "test")
 
