@@ -180,6 +180,7 @@ def train_aki(
     ] = None,
 ) -> None:
     """Train networks and trees that forecast kidney injury, merge, calibrate, judge and package them."""
+    from medpipe.io.records.meds import read_dataset_name
     from medpipe.training.kidney.recipe import read_kidney_recipe
     from medpipe.training.kidney.workflow import train_kidney
 
@@ -189,7 +190,11 @@ def train_aki(
         *(word for text in changes for word in ("--set", text)),
         *(("--predicates", predicates) if predicates else ()),
     ]
-    facts = card.of(f"{records.resolve().name}.", ("aki", recipe.name, "RECORDS", "-o", "OUT"), own)
+    facts = card.of(
+        f"{read_dataset_name(records) or records.resolve().name}.",
+        ("aki", recipe.name, "RECORDS", "-o", "OUT"),
+        own,
+    )
     with work.options() as options:
         result = train_kidney(
             plan, records, output, facts, predicates=predicates, store_folder=store, options=options

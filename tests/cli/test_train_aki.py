@@ -10,6 +10,8 @@ from medpipe.cli.main import main
 RECIPE = Path(__file__).resolve().parents[2] / "pipelines" / "train" / "aki.yaml"
 
 
+LICENCE = ("--data-licence", "CC0-1.0")
+
 Command = Callable[..., int]
 
 
@@ -29,7 +31,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Command:
 def test_records_that_are_not_there_are_told(
     run: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("train", "aki", str(RECIPE), str(tmp_path / "none"), "-o", str(tmp_path / "out")) == 3
+    assert (
+        run("train", "aki", str(RECIPE), str(tmp_path / "none"), "-o", str(tmp_path / "out"), *LICENCE) == 3
+    )
     assert "E_NO_INPUT" in capsys.readouterr().err
 
 
@@ -37,5 +41,5 @@ def test_task_without_a_baseline_is_refused(
     run: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("-o", str(tmp_path / "out"), "--set", "task={kind: aki48}")
-    assert run("train", "aki", str(RECIPE), str(tmp_path), *words) == 2
+    assert run("train", "aki", str(RECIPE), str(tmp_path), *LICENCE, *words) == 2
     assert "baseline" in capsys.readouterr().err

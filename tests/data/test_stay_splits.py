@@ -12,6 +12,7 @@ from medpipe.data.stay_splits import (
     PARTS,
     SplitShares,
     read_patient_split,
+    split_as_recorded,
     split_patients,
     write_patient_split,
 )
@@ -68,3 +69,45 @@ def test_split_of_other_patients_or_with_one_twice_is_refused(tmp_path: Path) ->
     write_patient_split(path, split.model_copy(update={"test": (*split.test, split.train[0])}))
     with pytest.raises(SettingsError, match="101 named, 100 different"):
         read_patient_split(path, list(OUTCOMES))
+
+
+def recorded(patient: str) -> str:
+    """Return 70 % train, 10 % tuning, 20 % held_out."""
+    place = int(patient[1:]) % 10
+    return "train" if place < 7 else "tuning" if place == 7 else "held_out"
+
+
+def test_split_of_the_records_is_kept_and_calibration_comes_from_train() -> None:
+    outcomes = {f"p{number}": number % 3 == 0 for number in range(200)}
+    splits = {patient: recorded(patient) for patient in [*outcomes, "p9999"]}
+    split = split_as_recorded(outcomes, splits, SHARES, seed=0)
+    assert split.source == "records"
+    assert "of the records" in split.words
+    assert {recorded(patient) for patient in split.test} == {"held_out"}
+    assert {recorded(patient) for patient in split.validation} == {"tuning"}
+    assert {recorded(patient) for patient in (*split.calibration, *split.train)} == {"train"}
+    assert split.part_of().keys() == outcomes.keys()
+    assert len(split.calibration) == 20  # a tenth of all, though drawn from seven tenths
+    assert sum(outcomes[patient] for patient in split.calibration) == 7  # a tenth of 67
+    assert split_as_recorded(outcomes, splits, SHARES, seed=1).calibration != split.calibration
+
+
+def test_validation_is_drawn_where_the_records_have_no_tuning() -> None:
+    splits = {patient: recorded(patient).replace("tuning", "train") for patient in OUTCOMES}
+    split = split_as_recorded(OUTCOMES, splits, SHARES, seed=0)
+    assert len(split.validation) == len(split.calibration) == 10
+    assert not set(split.validation) & set(split.calibration)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({patient: recorded(patient) for patient in list(OUTCOMES)[1:]}, "nothing"),
+        ({**{patient: recorded(patient) for patient in OUTCOMES}, "p3": "dev"}, "'dev'"),
+        ({patient: recorded(patient).replace("held_out", "train") for patient in OUTCOMES}, "test 0"),
+    ],
+)
+def test_split_of_the_records_that_is_not_whole_is_refused(splits: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        split_as_recorded(OUTCOMES, splits, SHARES, seed=0)
+    assert caught.value.code is Code.E_SPLIT

@@ -3,6 +3,7 @@
 Source: Medical Event Data Standard, version 0.4 (https://medical-event-data-standard.github.io).
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -71,6 +72,16 @@ def read_subject_splits(path: Path) -> dict[str, str]:
         names = [str(subject) for subject in rows.column(_SUBJECT).to_pylist()]
         splits.update(zip(names, map(str, rows.column("split").to_pylist()), strict=True))
     return splits
+
+
+def read_dataset_name(path: Path) -> str:
+    """Return the name that a MEDS folder gives its data set; empty where it gives none."""
+    try:
+        facts = json.loads((path / "metadata" / "dataset.json").read_bytes())
+    except (OSError, ValueError):
+        return ""
+    name = facts.get("dataset_name") if isinstance(facts, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _columns(shard: Path, place: str) -> tuple[str, ...]:

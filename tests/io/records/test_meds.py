@@ -12,7 +12,7 @@ import pytest
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
-from medpipe.io.records.meds import read_meds
+from medpipe.io.records.meds import read_dataset_name, read_meds, read_subject_splits
 
 SCHEMA = meds.DataSchema.schema()
 DAY = datetime(2150, 1, 1)
@@ -149,3 +149,19 @@ def test_damaged_shard_is_refused(tmp_path: Path) -> None:
 def test_folder_without_shards_is_no_input(tmp_path: Path) -> None:
     with pytest.raises(NoInputError, match="holds no events"):
         list(read_meds(tmp_path))
+
+
+def test_splits_and_name_of_the_data_are_read(tmp_path: Path) -> None:
+    assert read_subject_splits(tmp_path) == {}
+    assert read_dataset_name(tmp_path) == ""
+    folder = tmp_path / "metadata"
+    folder.mkdir()
+    pq.write_table(
+        pa.table({"subject_id": [1, 2], "split": ["train", "held_out"]}), folder / "subject_splits.parquet"
+    )
+    (folder / "dataset.json").write_text('{"dataset_name": "ward"}')
+    assert read_subject_splits(tmp_path) == {"1": "train", "2": "held_out"}
+    assert read_dataset_name(tmp_path) == "ward"
+    pq.write_table(pa.table({"subject_id": [1]}), folder / "subject_splits.parquet")
+    with pytest.raises(SettingsError, match="split"):
+        read_subject_splits(tmp_path)

@@ -48,8 +48,8 @@ def test_filled_cells_are_rows_by_hour_and_column(tmp_path: Path) -> None:
 
 def test_statics_are_found_by_stay_and_empty_ones_left_out(tmp_path: Path) -> None:
     first, second = read_yaib(written(tmp_path))
-    assert dict(first.statics) == {"age": 60.0, "weight_kg": 70.0, "sex": "F"}
-    assert dict(second.statics) == {"age": 50.0, "height_cm": 170.0, "weight_kg": 80.0}
+    assert dict(first.statics) == {"age": 60.0, "weight_kg": 70.0, "sex": "F", "discharge_h": 1.0}
+    assert dict(second.statics) == {"age": 50.0, "height_cm": 170.0, "weight_kg": 80.0, "discharge_h": 0.0}
 
 
 def test_labels_stand_beside_with_their_own_hours(tmp_path: Path) -> None:

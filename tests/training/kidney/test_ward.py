@@ -30,6 +30,10 @@ def recipe() -> KidneyRecipe:
 def test_risks_of_all_horizons_come_out_and_do_not_fall(recipe: KidneyRecipe, tmp_path: Path) -> None:
     write_ward(tmp_path / "ward", range(150))
     result = train_kidney(recipe, tmp_path / "ward" / MEDS_FOLDER, tmp_path / "out", predicates="ward")
+    assert result.split.startswith("that of the records")
+    with_split = pq.read_table(tmp_path / "ward" / MEDS_FOLDER / "metadata" / "subject_splits.parquet")
+    held_out = {str(row["subject_id"]) for row in with_split.to_pylist() if row["split"] == "held_out"}
+    assert set(pq.read_table(result.folder / PREDICTIONS)["subject_id"].to_pylist()) <= held_out
     assert [item.horizon_h for item in result.horizons] == [6, 12, 18, 24, 36, 48, 60, 72]
     prevalence = [item.prevalence for item in result.horizons]
     assert prevalence[0] < prevalence[-1]

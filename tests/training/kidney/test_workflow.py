@@ -6,15 +6,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from medpipe.cli.main import app
 from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
+from medpipe.ehr.harmonise import harmonise
+from medpipe.ehr.mapping import read_predicates
+from medpipe.inference.kidney import load_forecaster
+from medpipe.io.records.open_records import open_records
 from medpipe.io.records.predictions import COLUMNS, GROUPS, NOTES, OPTIONAL, read_predictions
 from medpipe.training.card import PackageFacts
 from medpipe.training.kidney.figures import BOTH
 from medpipe.training.kidney.recipe import KidneyRecipe
 from medpipe.training.kidney.workflow import FIGURES, PREDICTIONS, KidneyResult, train_kidney
-
+from medpipe.zoo.package import read_package
 
 FACTS = PackageFacts(
     version="0.1.0",
@@ -78,10 +84,68 @@ def test_predictions_are_what_the_evaluation_reads(trained: KidneyResult) -> Non
     assert ((found.groups["age"] >= 40) & (found.groups["age"] <= 80)).all()
 
 
+def test_package_forecasts_what_the_training_predicted(trained: KidneyResult, task_folder: Path) -> None:
+    assert trained.package is not None
+    package = read_package(trained.folder / "package" / "small")
+    assert package.digest == trained.package.digest
+    forecaster = load_forecaster(package, "cpu")
+    predicates = read_predicates("yaib")
+    records = [harmonise(raw, predicates).record for raw in open_records(task_folder)]
+    table = pq.read_table(trained.folder / PREDICTIONS)
+    subjects, time_h, scores = (
+        table[name].to_numpy(zero_copy_only=False) for name in ("subject_id", "time_h", "score")
+    )
+    judged = [record for record in records if record.patient_id in set(subjects)]
+    for record, (stay,) in zip(judged, forecaster.forecast_many(judged), strict=True):
+        own = subjects == record.patient_id
+        np.testing.assert_array_equal(stay.end_h, time_h[own])
+        # The package holds networks as float16.
+        np.testing.assert_allclose(stay.scores[:, 0], scores[own], atol=0.02)
+
+
+def test_card_states_task_data_prevalence_and_who_leads(trained: KidneyResult) -> None:
+    assert trained.package is not None
+    card, manifest = trained.package.card, trained.package.kidney
+    assert "yaib6: the records' own labels" in card
+    assert f"{trained.horizons[0].prevalence:.2%}" in card
+    assert "CC0-1.0" in card
+    assert "lead" in card
+    area = value_of(trained, "trees", "AUROC")
+    assert f"{area:.3f} (" in card
+    assert manifest.tree_weight == trained.tree_weight.weight
+    assert manifest.tree_weight in trained.tree_weight.areas
+    assert manifest.thresholds == trained.thresholds
+    assert (manifest.steps.bucket_h, manifest.steps.from_admission) == (1, True)
+    assert manifest.seen.stays == trained.stays["train"]
+
+
+def test_package_is_listed_described_and_verified(
+    trained: KidneyResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = str(trained.folder / "package" / "small")
+    result = CliRunner().invoke(app, ["models", "info", place])
+    assert result.exit_code == 0
+    assert "Acute kidney injury: yaib6" in result.output
+    assert "every 1 h from the admission on" in result.output
+    assert CliRunner().invoke(app, ["models", "verify", place]).exit_code == 0
+
+
+def test_alerts_of_the_threshold_are_as_precise_as_asked(trained: KidneyResult) -> None:
+    # Creatinine tells all: alerts are precise on the test patients too.
+    (threshold,) = trained.thresholds
+    assert threshold is not None
+    table = pq.read_table(trained.folder / PREDICTIONS)
+    alerts = table["probability"].to_numpy() >= threshold
+    assert table["label"].to_numpy()[alerts].mean() > 0.25
+
+
 def test_figures_are_written_as_they_are_returned(trained: KidneyResult) -> None:
     written = json.loads((trained.folder / FIGURES).read_text())
     assert [row["value"] for row in written["figures"]] == [item.value for item in trained.figures]
     assert written["stays"] == trained.stays
+    assert written["split"] == "drawn by seed 0"
+    assert written["tree_weight"]["weight"] == trained.tree_weight.weight
+    assert {row["model"] for row in written["figures"]} >= {"network", "ensemble", "trees", BOTH}
 
 
 def test_the_same_again_gives_the_same(
