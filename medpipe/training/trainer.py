@@ -1,5 +1,6 @@
 """Training runs: one in one folder, gone on with where it stopped; the same for every kind of network."""
 
+import json
 import logging
 import warnings
 from collections.abc import Callable
@@ -25,6 +26,8 @@ Progress = Callable[[str, int, int], None]
 _PRECISIONS: Final = {"bf16": "bf16-mixed", "fp16": "16-mixed", "fp32": "32-true"}
 RECIPE: Final = "recipe.yaml"
 """The recipe that a folder was trained by."""
+FINISHED: Final = "finished.json"
+"""Steps of a training that came to its end, by its steps or by early stopping: it is not begun again."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def train_network(
     folder: Path,
     options: FitOptions,
 ) -> FitResult:
-    """Train a network; the same call on the same folder goes on from the last checkpoint.
+    """Train a network; the same call on the same folder goes on from the last checkpoint, if it is not done.
 
     Args:
         module: What is trained; its network is ``module.network``.
@@ -109,12 +112,17 @@ def train_network(
         MachineError: The disk is full, or the device is not there.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    trainer = _trainer(course, folder, options)
     last, best = (folder / "checkpoints" / name for name in (LAST, BEST))
+    kept = best if course.stops_early and best.exists() else last
+    if (folder / FINISHED).exists() and kept.exists():
+        return FitResult(kept, json.loads((folder / FINISHED).read_bytes())["steps"])
+    trainer = _trainer(course, folder, options)
     with warnings.catch_warnings():
         # What Lightning warns of here is meant: small epochs, and a folder that is gone on with.
         warnings.filterwarnings("ignore", module=r"lightning\.")
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.exists() else None)
+    if trainer.is_global_zero and not trainer.interrupted:
+        write_text(folder / FINISHED, json.dumps({"steps": trainer.global_step}) + "\n")
     return FitResult(best if course.stops_early and best.exists() else last, trainer.global_step)
 
 

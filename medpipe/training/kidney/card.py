@@ -105,10 +105,12 @@ def _leader(judged: Judged) -> Iterator[str]:
     if TREES not in areas:
         yield "No trees were trained to hold the networks against."
         return
-    ranked = sorted(areas, key=lambda name: -areas[name])
-    listed = ", ".join(f"{_COLUMNS[name]} {areas[name]:.3f}" for name in ranked)
-    leads = {TREES: "**Trees lead.**", ENSEMBLE: "Networks lead.", BOTH: "Both together lead."}[ranked[0]]
-    yield f"{leads} Mean AUROC over the horizons: {listed}."
+    leads = "**Trees lead the networks**" if areas[TREES] >= areas[ENSEMBLE] else "Networks lead the trees"
+    yield (
+        f"{leads}: mean AUROC over the horizons {areas[TREES]:.3f} of trees, "
+        f"{areas[ENSEMBLE]:.3f} of networks; {_beyond_chance(judged, ENSEMBLE)}."
+    )
+    yield f"Both together have {areas[BOTH]:.3f}; {_beyond_chance(judged, BOTH)} to trees alone."
     weight = judged.tree_weight.weight
     tried = ", ".join(f"{area:.3f} at {tried:g}" for tried, area in judged.tree_weight.areas.items())
     yield (
@@ -117,6 +119,15 @@ def _leader(judged: Judged) -> Iterator[str]:
     )
     if weight == 1.0:
         yield "The networks have no part in the risks, which then have no spread; they forecast the labs."
+
+
+def _beyond_chance(judged: Judged, model: str) -> str:
+    """Return at how many horizons a model's AUROC differs from that of the trees by more than chance."""
+    differences = [
+        item for item in judged.figures if (item.model, item.metric) == (f"{model} - {TREES}", "AUROC")
+    ]
+    number = sum(item.low > 0 or item.high < 0 for item in differences)
+    return f"at {number} of {len(differences)} horizons the interval of the difference leaves out 0"
 
 
 def _training(recipe: KidneyRecipe) -> str:

@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_refused() -> None:
         build(trees={**TREES, "num_trees": [2]})
     with pytest.raises(SettingsError, match="num_networks"):
         build(num_networks=0)
-    with pytest.raises(SettingsError, match="embeddin"):
-        build(network={**NETWORK, "embeddin": 3})
+    with pytest.raises(SettingsError, match="num_horizon"):
+        build(network={**NETWORK, "num_horizon": 3})
     with pytest.raises(ShapeError, match="none"):
         build(trees=TREES)(random_stays([2]))

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from medpipe.models.aki_rnn.model import AkiRnn
 from medpipe.models.registry import build_network
-from medpipe.training.kidney.fit import fitted_task, network_arguments, risk_logits
+from medpipe.training.kidney.fit import fit_network, fitted_task, network_arguments, risk_logits
 from medpipe.training.kidney.module import mean_figures
 from medpipe.training.kidney.preparation import prepare_stays
 from medpipe.training.kidney.reading import StayReader, fit_encoding
 from medpipe.training.kidney.recipe import KidneyRecipe
+from medpipe.training.trainer import FitOptions
 
 STAYS = tuple(range(0, 60, 7))
 
@@ -39,6 +41,26 @@ def test_windows_give_what_whole_stays_give(reader: StayReader, network: AkiRnn)
     assert whole.shape == (int(reader.store.lengths("end_h")[list(STAYS)].sum()), 1)
     np.testing.assert_allclose(cut, whole, atol=1e-5)
     np.testing.assert_allclose(alone, whole, atol=1e-5)
+
+
+def test_training_that_stopped_early_is_not_begun_again(
+    kidney_recipe: KidneyRecipe, reader: StayReader, tmp_path: Path
+) -> None:
+    recipe = kidney_recipe.model_copy(update={"patience": 1, "epochs": 12})
+    first, again = (
+        fit_network(
+            recipe,
+            reader,
+            tmp_path,
+            train=STAYS,
+            validation=tuple(range(1, 60, 7)),
+            seed=0,
+            options=FitOptions(),
+        )
+        for _ in range(2)
+    )
+    for name, value in first.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value)
 
 
 def test_labs_are_scaled_by_the_stays_trained_on(kidney_recipe: KidneyRecipe, reader: StayReader) -> None:
