@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from medpipe.core.codes import Code
 from medpipe.core.errors import MachineError, SettingsError
 from medpipe.io.atomic import write_text
-from medpipe.training.checkpoints import BEST, LAST, AtomicCheckpointIO
+from medpipe.training.checkpoints import BEST, LAST, AtomicCheckpointIO, network_state
 from medpipe.training.csv_log import CsvLog
 from medpipe.training.curves import draw_curves
 from medpipe.training.recipe import OptimiserRecipe, Part, Precision
@@ -109,12 +109,14 @@ def train_network(
         options: How to work.
 
     Raises:
+        SettingsError: The checkpoint to go on from is damaged.
         MachineError: The disk is full, or the device is not there.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     last, best = (folder / "checkpoints" / name for name in (LAST, BEST))
     kept = best if course.stops_early and best.exists() else last
     if (folder / FINISHED).exists() and kept.exists():
+        network_state(kept)  # or what is damaged would be found by whoever reads it
         return FitResult(kept, json.loads((folder / FINISHED).read_bytes())["steps"])
     trainer = _trainer(course, folder, options)
     with warnings.catch_warnings():

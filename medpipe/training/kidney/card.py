@@ -108,9 +108,12 @@ def _leader(judged: Judged) -> Iterator[str]:
     leads = "**Trees lead the networks**" if areas[TREES] >= areas[ENSEMBLE] else "Networks lead the trees"
     yield (
         f"{leads}: mean AUROC over the horizons {areas[TREES]:.3f} of trees, "
-        f"{areas[ENSEMBLE]:.3f} of networks; {_beyond_chance(judged, ENSEMBLE)}."
+        f"{areas[ENSEMBLE]:.3f} of networks; the interval of the difference leaves out 0 at {_beyond_chance(judged, ENSEMBLE)}."
     )
-    yield f"Both together have {areas[BOTH]:.3f}; {_beyond_chance(judged, BOTH)} to trees alone."
+    yield (
+        f"Both together have {areas[BOTH]:.3f}; the interval of the difference to trees alone leaves out 0 at "
+        f"{_beyond_chance(judged, BOTH)}."
+    )
     weight = judged.tree_weight.weight
     tried = ", ".join(f"{area:.3f} at {tried:g}" for tried, area in judged.tree_weight.areas.items())
     yield (
@@ -122,12 +125,12 @@ def _leader(judged: Judged) -> Iterator[str]:
 
 
 def _beyond_chance(judged: Judged, model: str) -> str:
-    """Return at how many horizons a model's AUROC differs from that of the trees by more than chance."""
+    """Return at how many horizons a model's AUROC differs from that of trees by more than chance."""
     differences = [
         item for item in judged.figures if (item.model, item.metric) == (f"{model} - {TREES}", "AUROC")
     ]
     number = sum(item.low > 0 or item.high < 0 for item in differences)
-    return f"at {number} of {len(differences)} horizons the interval of the difference leaves out 0"
+    return f"{number} of {len(differences)} horizons"
 
 
 def _training(recipe: KidneyRecipe) -> str:
