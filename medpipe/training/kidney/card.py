@@ -105,14 +105,15 @@ def _leader(judged: Judged) -> Iterator[str]:
     if TREES not in areas:
         yield "No trees were trained to hold the networks against."
         return
-    leads = "**Trees lead the networks**" if areas[TREES] >= areas[ENSEMBLE] else "Networks lead the trees"
+    first, second = sorted((TREES, ENSEMBLE), key=lambda name: -areas[name])
+    leads = "**Trees lead the networks**" if first == TREES else "Networks lead the trees"
     yield (
-        f"{leads}: mean AUROC over the horizons {areas[TREES]:.3f} of trees, "
-        f"{areas[ENSEMBLE]:.3f} of networks; the interval of the difference leaves out 0 at {_beyond_chance(judged, ENSEMBLE)}."
+        f"{leads}: mean AUROC over the horizons {areas[first]:.3f} to {areas[second]:.3f}. "
+        f"Both together have {areas[BOTH]:.3f}."
     )
     yield (
-        f"Both together have {areas[BOTH]:.3f}; the interval of the difference to trees alone leaves out 0 at "
-        f"{_beyond_chance(judged, BOTH)}."
+        f"The interval of the difference leaves out 0 at {_beyond_chance(judged, ENSEMBLE)} for networks and "
+        f"trees, at {_beyond_chance(judged, BOTH)} for both together and trees."
     )
     weight = judged.tree_weight.weight
     tried = ", ".join(f"{area:.3f} at {tried:g}" for tried, area in judged.tree_weight.areas.items())

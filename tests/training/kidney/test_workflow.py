@@ -109,7 +109,8 @@ def test_card_states_task_data_prevalence_and_who_leads(trained: KidneyResult) -
     assert "yaib6: the records' own labels" in card
     assert f"{trained.horizons[0].prevalence:.2%}" in card
     assert "CC0-1.0" in card
-    assert "lead" in card
+    assert "lead the" in card
+    assert "of 1 horizons for networks and trees" in card
     area = value_of(trained, "trees", "AUROC")
     assert f"{area:.3f} (" in card
     assert manifest.tree_weight == trained.tree_weight.weight
