@@ -15,6 +15,7 @@ from medpipe.core.affine import Array
 from medpipe.core.errors import ShapeError
 from medpipe.core.patient_record import PatientRecord
 from medpipe.ehr.hospital_stays import ADMISSION, DEATH, DISCHARGE
+from medpipe.ehr.kidney_state import kidney_state
 from medpipe.ehr.series import TIME_SLACK_H
 from medpipe.ehr.variables import VARIABLES
 
@@ -41,6 +42,7 @@ class StaySteps:
         since_h: ``(T, V)`` hours since the last entry, 0 where it lies in the step's bucket, infinity where
             there is none.
         counts: ``(T, V)`` uint16, buckets of the stay so far that have one.
+        state: ``(T, K)`` see :data:`medpipe.ehr.kidney_state.KIDNEY_STATE`.
         codes: ``(M,)`` int64 numbers of the vocabulary, step by step.
         code_counts: ``(T,)`` int64 codes of each step.
     """
@@ -51,6 +53,7 @@ class StaySteps:
     greatest: Floats
     since_h: Floats
     counts: npt.NDArray[np.uint16]
+    state: Floats
     codes: npt.NDArray[np.int64]
     code_counts: npt.NDArray[np.int64]
 
@@ -65,6 +68,7 @@ def part_of(steps: StaySteps, start: int, stop: int) -> StaySteps:
         greatest=steps.greatest[start:stop],
         since_h=steps.since_h[start:stop],
         counts=steps.counts[start:stop],
+        state=steps.state[start:stop],
         codes=steps.codes[ends[start] : ends[stop]],
         code_counts=steps.code_counts[start:stop],
     )
@@ -128,6 +132,7 @@ def bucket_record(
         greatest=np.fmax.accumulate(levels[2], axis=0).astype(np.float32),
         since_h=np.where(measured, 0.0, np.nan_to_num(age_h, nan=np.inf)).astype(np.float32),
         counts=np.minimum(np.cumsum(measured, axis=0), np.iinfo(np.uint16).max).astype(np.uint16),
+        state=kidney_state(record, ends, start_h=start_h),
         codes=codes,
         code_counts=code_counts,
     )

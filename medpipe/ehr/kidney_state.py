@@ -13,15 +13,17 @@ import numpy.typing as npt
 
 from medpipe.core.affine import Array
 from medpipe.core.patient_record import PatientRecord
-from medpipe.ehr.bucketing import Floats
 from medpipe.ehr.kdigo import OLIGURIA, RATIOS, RISE_UMOL_L, RISE_WINDOW_H
 from medpipe.ehr.series import TIME_SLACK_H, Series
 from medpipe.ehr.windows import last_at, range_maximum
+from medpipe.io.records.raw_patient import WEIGHT_KG
 
 RATE_WINDOWS_H: Final = (1.0, 3.0, 6.0, 12.0, 24.0)
 RECENT_H: Final = 6.0
 ASSUMED_WEIGHT_KG: Final = 75.0
 """Where no weight is known, as in YAIB."""
+
+Floats = npt.NDArray[np.float32]
 
 _JUDGED_H: Final = (6.0, 12.0)
 """Windows of a rate whose extremes are told too."""
@@ -36,6 +38,9 @@ _SIGNS: Final = (
     "creatinine_rise",
 )
 _WHEN: Final = ("now", "recent", "ever", "share")
+
+STATE_VARIABLES: Final = ("creatinine", "urine", "weight")
+"""What the state is made of."""
 
 KIDNEY_STATE: Final = (
     *(f"urine_rate_{hours:g}h" for hours in RATE_WINDOWS_H),
@@ -57,21 +62,20 @@ of the 48 h before it.
 """
 
 
-def kidney_state(record: PatientRecord, end_h: Array, *, start_h: float, weight_kg: float = np.nan) -> Floats:
+def kidney_state(record: PatientRecord, end_h: Array, *, start_h: float) -> Floats:
     """Return ``(T, K)`` the numbers of :data:`KIDNEY_STATE` at each step; NaN where not known.
 
     Args:
-        record: Harmonised.
+        record: Harmonised. Its weight at admission counts until another is entered; without any
+            :data:`ASSUMED_WEIGHT_KG` does.
         end_h: ``(T,)`` ends of the steps, ascending; what was entered by then counts.
         start_h: When the stay begins; what lies before does not count.
-        weight_kg: At admission; a weight that is entered later takes its place, and without any
-            :data:`ASSUMED_WEIGHT_KG` does.
     """
     ends = np.asarray(end_h, dtype=np.float64)
     urine = _entered(record, "urine", start_h)
     weights = _carried(_entered(record, "weight", start_h), ends)
-    weights = np.where(np.isnan(weights), weight_kg, weights)
-    weights = np.where(np.isnan(weights), ASSUMED_WEIGHT_KG, weights)
+    for assumed_kg in (record.statics.get(WEIGHT_KG, np.nan), ASSUMED_WEIGHT_KG):
+        weights = np.where(np.isnan(weights), assumed_kg, weights)
     rates, recorded = _rates(urine, ends, start_h, weights)
     whole = {hours: ends - start_h >= hours - TIME_SLACK_H for hours in RATE_WINDOWS_H}
     ratio, rise = _creatinine(_entered(record, "creatinine", start_h), ends)

@@ -23,8 +23,9 @@ class EncodedSteps(NamedTuple):
         presence: ``(T, V)`` whether a variable was measured in a step.
         values: ``(T, V)`` what was measured, 0 where nothing was.
         since_h: ``(T, V)`` hours since the last entry, infinity where there is none.
-        course: ``(T, E)``: last, least and greatest value so far, 0 where there is none, how often each was
-            measured, and the time since admission; None where the network takes none.
+        course: ``(T, E)``: last, least and greatest value so far, 0 where there is none, and how often each
+            was measured; the state of the kidneys, 0 where it is not known, and whether it is; the time since
+            admission. None where the network takes neither course nor state.
         statics: ``(2 * D,)``: each with 0 where it is not known, and whether it is.
         codes: ``(M,)`` numbers of the vocabulary; None where the network takes none.
         code_counts: ``(T,)`` likewise.
@@ -60,9 +61,11 @@ class StayEncoding(Value):
     def network_arguments(self) -> dict[str, Any]:
         """Return the sizes that the network must have."""
         num_variables = len(self.scales.variables)
+        num_course = 4 * num_variables if self.has_course else 0
+        num_state = 2 * len(self.scales.state)
         return {
             "num_variables": num_variables,
-            "num_extremes": 4 * num_variables + 2 if self.has_course else 0,
+            "num_extremes": num_course + num_state + 2 if num_course + num_state else 0,
             "num_statics": 2 * len(self.scales.statics),
             "num_codes": len(self.codes),
         }
@@ -82,17 +85,22 @@ class StayEncoding(Value):
             presence=presence,
             values=np.where(presence, carried, np.float32(0)),
             since_h=steps.since_h,
-            course=self._course(steps, carried, start_h) if self.has_course else None,
+            course=self._course(steps, carried, start_h) if self.has_course or self.scales.state else None,
             statics=np.concatenate([numbers, known]).astype(np.float32),
             codes=steps.codes if self.codes else None,
             code_counts=steps.code_counts if self.codes else None,
         )
 
     def _course(self, steps: StaySteps, carried: Floats, start_h: float) -> Floats:
-        least, greatest = (
-            standardise(values, self.scales.variables) for values in (steps.least, steps.greatest)
-        )
+        parts: list[npt.NDArray[Any]] = []
+        if self.has_course:
+            least, greatest = (
+                standardise(values, self.scales.variables) for values in (steps.least, steps.greatest)
+            )
+            parts += [np.nan_to_num(part) for part in (carried, least, greatest)]
+            parts.append(np.log1p(steps.counts) / 3)
+        if self.scales.state:
+            parts += [np.nan_to_num(standardise(steps.state, self.scales.state)), np.isfinite(steps.state)]
         hours = (steps.end_h - start_h)[:, None]
-        parts = [np.nan_to_num(part) for part in (carried, least, greatest)]
         times = [np.log1p(np.maximum(hours, 0.0) / _DAY_H), hours / _WEEK_H]
-        return np.concatenate([*parts, np.log1p(steps.counts) / 3, *times], axis=1).astype(np.float32)
+        return np.concatenate([*parts, *times], axis=1).astype(np.float32)

@@ -46,10 +46,12 @@ class StayScales(Value):
     Attributes:
         variables: V scales.
         statics: D scales.
+        state: K scales of the state of the kidneys; empty where the network is not told of it.
     """
 
     variables: tuple[Scale, ...]
     statics: tuple[Scale, ...] = ()
+    state: tuple[Scale, ...] = ()
 
 
 def fit_scale(name: str, values: npt.ArrayLike) -> Scale:

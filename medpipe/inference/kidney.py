@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
 import torch
 
 from medpipe.core.affine import Array
@@ -18,6 +17,8 @@ from medpipe.core.risk_spread import calibrated
 from medpipe.data.stay_windows import collate_stays
 from medpipe.ehr.bucketing import Floats, StaySteps, bucket_record, part_of
 from medpipe.ehr.hospital_stays import HospitalStay, hospital_stays
+from medpipe.ehr.kidney_state import STATE_VARIABLES
+from medpipe.ehr.series import TIME_SLACK_H
 from medpipe.ehr.stay_statics import static_numbers
 from medpipe.ehr.stay_table import table_rows
 from medpipe.ehr.stay_tensors import as_batch
@@ -162,14 +163,19 @@ class KidneyForecaster:
             Occlusion, as Tomašev et al. 2019 do it: a feature is taken away and the risk is read anew.
         """
         told = self._told_of(record, stay, step, horizon)
-        measured = np.flatnonzero(np.isfinite(told.steps.carried[-1])).tolist()
-        others = [told._replace(steps=_unmeasured(told.steps, place)) for place in measured]
+        is_known = record.time_h <= told.steps.end_h[-1] + TIME_SLACK_H
+        known = set(record.codes[is_known].tolist())
+        measured = [name for name in self._looked_at if name in known]
+        others = [self._told_of(_without(record, name), stay, step, horizon) for name in measured]
         whole, *without = (read.logits[:, -1, horizon].mean() for read in self._read([told, *others]))
-        drivers = (
-            Driver(self.variables[place], float(whole - score))
-            for place, score in zip(measured, without, strict=True)
-        )
+        drivers = (Driver(name, float(whole - score)) for name, score in zip(measured, without, strict=True))
         return tuple(sorted(drivers, key=lambda driver: -abs(driver.change)))
+
+    @property
+    def _looked_at(self) -> tuple[str, ...]:
+        """All variables that change what is said."""
+        of_state = STATE_VARIABLES if self.spec.encoding.scales.state or self.ensemble.trees else ()
+        return tuple(dict.fromkeys((*self.variables, *of_state)))
 
     def _told(self, record: PatientRecord, stay: HospitalStay) -> _Stay:
         steps = bucket_record(
@@ -263,11 +269,7 @@ def _rows(stays: Sequence[_Stay]) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=torch.nan)
 
 
-def _unmeasured(steps: StaySteps, place: int) -> StaySteps:
-    """Return steps in which a variable was never measured."""
-    columns = {"carried": np.nan, "least": np.nan, "greatest": np.nan, "since_h": np.inf, "counts": 0}
-    changed = {}
-    for name, value in columns.items():
-        changed[name] = getattr(steps, name).copy()
-        changed[name][:, place] = value
-    return replace(steps, **changed)
+def _without(record: PatientRecord, variable: str) -> PatientRecord:
+    """Return a record in which a variable was never measured."""
+    kept = record.codes != variable
+    return replace(record, time_h=record.time_h[kept], codes=record.codes[kept], values=record.values[kept])

@@ -17,6 +17,7 @@ from medpipe.core.scores import FittedScore
 from medpipe.core.settings import SettingsFile, nearest, validate_settings
 from medpipe.core.slice_preprocessing import Seen, SlicePreprocessing
 from medpipe.ehr.bucketing import MEASURED
+from medpipe.ehr.kidney_state import KIDNEY_STATE
 from medpipe.ehr.stay_encoding import StayEncoding
 from medpipe.ehr.stay_statics import STATICS
 from medpipe.ehr.step_rule import StepRule
@@ -202,6 +203,9 @@ class KidneySpec(_Spec):
             raise ValueError(f"the encoding asks for {unknown[0]!r}, which is no variable")
         if (statics := tuple(scale.name for scale in self.encoding.scales.statics)) != STATICS:
             raise ValueError(f"the statics must be {', '.join(STATICS)}, not {', '.join(statics) or 'none'}")
+        state = tuple(scale.name for scale in self.encoding.scales.state)
+        if state and state != KIDNEY_STATE:
+            raise ValueError(f"the state of the kidneys must be {len(KIDNEY_STATE)} numbers of known names")
         return self
 
 

@@ -8,24 +8,26 @@ from hypothesis import strategies as st
 
 from medpipe.core.patient_record import PatientRecord
 from medpipe.ehr.kidney_state import ASSUMED_WEIGHT_KG, KIDNEY_STATE, kidney_state
+from medpipe.io.records.raw_patient import WEIGHT_KG
 
 nan = np.nan
 Event = tuple[float, str, float]
 
 
-def record_of(*events: Event) -> PatientRecord:
+def record_of(*events: Event, weight_kg: float = nan) -> PatientRecord:
     ordered = sorted(events, key=lambda event: event[0])
     return PatientRecord(
         "p",
         np.array([event[0] for event in ordered], dtype=float),
         np.array([event[1] for event in ordered], dtype=str),
         np.array([event[2] for event in ordered], dtype=float),
+        statics={WEIGHT_KG: weight_kg} if np.isfinite(weight_kg) else {},
     )
 
 
 def state_of(*events: Event, hours: int, weight_kg: float = 50.0) -> dict[str, npt.NDArray[np.float32]]:
     """Return the columns by name, steps of an hour."""
-    found = kidney_state(record_of(*events), np.arange(1.0, hours + 1), start_h=0.0, weight_kg=weight_kg)
+    found = kidney_state(record_of(*events, weight_kg=weight_kg), np.arange(1.0, hours + 1), start_h=0.0)
     assert found.shape == (hours, len(KIDNEY_STATE))
     return dict(zip(KIDNEY_STATE, found.T, strict=True))
 

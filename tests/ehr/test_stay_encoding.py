@@ -1,9 +1,12 @@
 """Encoded steps: what stands where, and nothing that is not a number."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from medpipe.core.patient_record import PatientRecord
 from medpipe.ehr.bucketing import StaySteps, bucket_record
+from medpipe.ehr.kidney_state import KIDNEY_STATE
 from medpipe.ehr.stay_encoding import StayEncoding
 from medpipe.ehr.stay_scales import Scale, StayScales
 from medpipe.ehr.stay_table import table_columns, table_rows
@@ -37,6 +40,21 @@ def test_course_is_last_least_greatest_count_and_time() -> None:
     assert course[2, :6].tolist() == [2, 0, -1, 0, 2, 0]
     np.testing.assert_allclose(course[2, 6:8], [np.log(3) / 3, 0])
     np.testing.assert_allclose(course[2, 8:], [np.log1p(18 / 24), 18 / 168])
+
+
+def test_state_is_told_with_what_is_known_of_it() -> None:
+    scales = SCALES.model_copy(
+        update={"state": tuple(Scale(name=name, centre=0, spread=2) for name in KIDNEY_STATE)}
+    )
+    encoding = StayEncoding(scales=scales, has_course=False)
+    steps = replace(steps_of(), state=np.full((3, len(KIDNEY_STATE)), np.nan, dtype=np.float32))
+    steps.state[1, 0] = 4
+    course = encoding.encode(steps, STATICS, start_h=0.0).course
+    assert course is not None
+    assert course.shape[1] == encoding.network_arguments()["num_extremes"] == 2 * len(KIDNEY_STATE) + 2
+    values, is_known = np.split(course[:, :-2], 2, axis=1)
+    assert values[1, 0] == 2
+    assert is_known.nonzero() == (1, 0)
 
 
 def test_statics_say_whether_they_are_known() -> None:

@@ -25,7 +25,7 @@ from medpipe.io.records.raw_patient import SEX, UNIT, Labels
 from medpipe.training.kidney.recipe import KidneyRecipe, Yaib6
 from medpipe.training.trainer import Progress
 
-_FLOAT_ARRAYS: Final = ("carried", "least", "greatest", "since_h")
+_FLOAT_ARRAYS: Final = ("carried", "least", "greatest", "since_h", "state")
 
 
 def prepare_stays(

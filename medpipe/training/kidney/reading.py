@@ -13,8 +13,9 @@ from medpipe.core.stay_batch import StayTruth
 from medpipe.data.ragged_store import RaggedStore
 from medpipe.data.stay_windows import StayWindow
 from medpipe.ehr.bucketing import MEASURED, Floats, StaySteps, part_of
+from medpipe.ehr.kidney_state import KIDNEY_STATE
 from medpipe.ehr.stay_encoding import StayEncoding
-from medpipe.ehr.stay_scales import StayScales, fit_scale
+from medpipe.ehr.stay_scales import Scale, StayScales, fit_scale
 from medpipe.ehr.stay_statics import STATICS
 from medpipe.ehr.stay_table import table_rows
 from medpipe.ehr.stay_tensors import as_batch
@@ -43,7 +44,8 @@ def fit_encoding(
         number_of.update(np.flatnonzero(store.read(stay, "counts")[-1]).tolist())
         codes.update(np.unique(store.read(stay, "codes")).tolist())
     least = min(recipe.least_stays, len(stays))
-    chosen = [place for place in range(len(MEASURED)) if number_of[place] >= least]
+    wanted = MEASURED if recipe.variables is None else recipe.variables
+    chosen = [place for place, name in enumerate(MEASURED) if name in wanted and number_of[place] >= least]
     entered: list[list[Floats]] = [[] for _ in chosen]
     for stay in drawn:
         carried, since_h = store.read(stay, "carried"), store.read(stay, "since_h")
@@ -58,12 +60,18 @@ def fit_encoding(
                 for place, values in zip(chosen, entered, strict=True)
             ),
             statics=tuple(fit_scale(name, column) for name, column in zip(STATICS, statics.T, strict=True)),
+            state=_state_scales(store, drawn) if recipe.state else (),
         ),
         codes=tuple(vocabulary[code] for code in sorted(codes) if codes[code] >= least)
         if recipe.codes
         else (),
         has_course=recipe.course,
     )
+
+
+def _state_scales(store: RaggedStore, stays: Sequence[int]) -> tuple[Scale, ...]:
+    state = np.concatenate([store.read(stay, "state") for stay in stays])
+    return tuple(fit_scale(name, column) for name, column in zip(KIDNEY_STATE, state.T, strict=True))
 
 
 class StayReader:

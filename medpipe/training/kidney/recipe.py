@@ -3,15 +3,26 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
+from medpipe.core.settings import nearest
 from medpipe.data.stay_splits import SplitShares
 from medpipe.ehr.baseline import BaselineRule
+from medpipe.ehr.bucketing import MEASURED
 from medpipe.ehr.horizons import HORIZONS_H
 from medpipe.ehr.kidney_labels import YAIB_REACH_H
 from medpipe.ehr.step_rule import StepRule
 from medpipe.training.kidney.labs import LabName
 from medpipe.training.recipe import NetworkRecipe, OptimiserRecipe, Part, Precision, read_recipe_as
+
+
+def _check_variable(name: str) -> str:
+    if name not in MEASURED:
+        raise ValueError(f"{name!r} is no variable; {nearest(name, MEASURED)}")
+    return name
+
+
+VariableName = Annotated[str, AfterValidator(_check_variable)]
 
 
 class Aki48(Part):
@@ -89,13 +100,18 @@ class InputsRecipe(Part):
     """What the network is told.
 
     Attributes:
+        variables: Those that it is told, by name; null for all.
         course: Whether it is told the last, least and greatest values since admission at every step, beside
             what is new in the step.
+        state: Whether it is told what the record shows of the kidneys: urine for the body's weight over some
+            hours, the rise of creatinine, and which criteria of injury they meet.
         codes: Whether it is told drugs, diagnoses and procedures.
         least_stays: Stays trained on that must have a variable or a code for it to be taken.
     """
 
+    variables: tuple[VariableName, ...] | None = None
     course: bool = True
+    state: bool = True
     codes: bool = False
     least_stays: PositiveInt = 10
 
