@@ -18,9 +18,9 @@ from medpipe.ehr.episodes import find_episodes
 from medpipe.ehr.horizons import HORIZONS_H, LabelMode, horizon_labels, horizon_maxima
 from medpipe.ehr.hospital_stays import DIALYSIS, HospitalStay
 from medpipe.ehr.intervals import merge_intervals
-from medpipe.ehr.kdigo import combined_stages, creatinine_stages
+from medpipe.ehr.kdigo import combined_stages, creatinine_stages, urine_stages
 from medpipe.ehr.series import TIME_SLACK_H, Series
-from medpipe.io.records.raw_patient import AGE, DIALYSIS_IN_STAY, SEX, Labels
+from medpipe.io.records.raw_patient import AGE, DIALYSIS_IN_STAY, SEX, WEIGHT_KG, Labels
 
 CREATININE: Final = "creatinine"
 
@@ -38,6 +38,7 @@ class KidneyRule:
         baseline: The rule that is tried first.
         fallback: Where it gives none; None leaves the ratio unjudged.
         min_stage: Least KDIGO stage.
+        urine: Whether urine is judged too, where it was recorded and a weight is known.
         horizons_h: ``(H,)`` hours, ascending.
         labs: Names of the variables whose maxima are wanted.
     """
@@ -45,6 +46,7 @@ class KidneyRule:
     baseline: BaselineRule
     fallback: BaselineRule | None = None
     min_stage: int = 1
+    urine: bool = False
     horizons_h: tuple[float, ...] = HORIZONS_H
     labs: tuple[str, ...] = ()
 
@@ -70,7 +72,7 @@ class KidneyTruth:
 
 
 def label_kidney(record: PatientRecord, stay: HospitalStay, step_h: Array, rule: KidneyRule) -> KidneyTruth:
-    """Label the steps of a stay by KDIGO: creatinine, and the start of dialysis as stage 3.
+    """Label the steps of a stay by KDIGO: creatinine, perhaps urine, and the start of dialysis as stage 3.
 
     Left out are steps within an episode, in and 7 days after dialysis, with a baseline of 353.6 umol/L or
     more, and all of a stay with dialysis at an unknown hour.
@@ -90,7 +92,10 @@ def label_kidney(record: PatientRecord, stay: HospitalStay, step_h: Array, rule:
     baseline = baseline_at(creatinine, rule.baseline, fallback=rule.fallback, admission=admission)
     dialysis = _until(series_of(record, DIALYSIS), stay.end_h).time_h
     treatments = np.stack([dialysis, dialysis], axis=1)
-    stages = combined_stages(creatinine_stages(creatinine, baseline.umol_l), dialysis_h=treatments)
+    measured = [creatinine_stages(creatinine, baseline.umol_l)]
+    if rule.urine:
+        measured.append(_urine_stages(record, stay))
+    stages = combined_stages(*measured, dialysis_h=treatments)
     in_stay = dialysis >= stay.admission_h - TIME_SLACK_H
     hidden = record.statics.get(DIALYSIS_IN_STAY, False) and not in_stay.any()
     censored = merge_intervals(
@@ -167,6 +172,18 @@ def series_of(record: PatientRecord, code: str) -> Series:
     """Return the times and values of a code."""
     chosen = record.codes == code
     return Series(record.time_h[chosen], record.values[chosen])
+
+
+def _urine_stages(record: PatientRecord, stay: HospitalStay) -> Series:
+    """Return stages by urine, for the weight at admission, else the first; none where no weight is known."""
+    weights = series_of(record, "weight").values
+    weight_kg = float(record.statics.get(WEIGHT_KG, np.nan))
+    if np.isnan(weight_kg) and len(weights):
+        weight_kg = float(weights[0])
+    urine = _until(series_of(record, "urine"), stay.end_h)
+    if not weight_kg > 0:
+        return Series(urine.time_h[:0], urine.values[:0])
+    return urine_stages(urine, weight_kg=weight_kg)
 
 
 def _until(series: Series, end_h: float) -> Series:

@@ -1,5 +1,6 @@
 """Labels of a record, worked out by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,17 @@ def test_rise_is_an_onset_and_later_steps_are_not_asked() -> None:
 def test_outcome_after_the_end_of_the_record_is_not_known() -> None:
     truth = label_kidney(record_of((0, "creatinine", 80)), HospitalStay("1", 0.0, 30.0), STEPS, RULE)
     np.testing.assert_array_equal(truth.risks, [[0, 0], [0, nan], [0, nan], [nan, nan], [nan, nan]])
+
+
+def test_too_little_urine_is_an_onset_where_it_is_judged() -> None:
+    urine = [(float(hour), "urine", 20.0 if hour > 18 else 100.0) for hour in range(1, 37)]
+    events = [(0.0, "creatinine", 80.0), *urine]
+    by_both = replace(RULE, urine=True)
+    # The mean over the 6 h to hour 22 is 0.58 mL/kg/h, to hour 23 it is 0.42.
+    assert truth_of(*events, rule=by_both, weight_kg=80.0).onset_h.tolist() == [23]
+    assert truth_of(*events, (5.0, "weight", 80.0), rule=by_both).onset_h.tolist() == [23]
+    assert not len(truth_of(*events, rule=by_both).onset_h)  # no weight
+    assert not len(truth_of(*events, weight_kg=80.0).onset_h)
 
 
 def test_first_dialysis_is_an_event_and_what_follows_is_left_out() -> None:

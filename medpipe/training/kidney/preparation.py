@@ -160,7 +160,9 @@ def _truth(
         return label_yaib(
             record, stay, _labels(known), drop_after_onset=task.drop_after_onset, labs=recipe.labs
         )
-    rule = KidneyRule(task.baseline, task.fallback, task.min_stage, task.horizons_h, tuple(recipe.labs))
+    rule = KidneyRule(
+        task.baseline, task.fallback, task.min_stage, task.urine, task.horizons_h, tuple(recipe.labs)
+    )
     return label_kidney(record, stay, ends, rule)
 
 

@@ -33,6 +33,7 @@ class Aki48(Part):
         baseline: Against which a rise is judged: a choice, without default.
         fallback: Rule where the first gives none; null for none.
         min_stage: Least stage that counts.
+        urine: Whether urine is judged too: as intensive care records it.
         horizons_h: Hours, ascending.
         bucket_h: Hours of a step.
     """
@@ -41,6 +42,7 @@ class Aki48(Part):
     baseline: BaselineRule
     fallback: BaselineRule | None = None
     min_stage: Literal[1, 2, 3] = 1
+    urine: bool = False
     horizons_h: tuple[PositiveFloat, ...] = HORIZONS_H
     bucket_h: PositiveFloat = 6.0
 
@@ -60,9 +62,10 @@ class Aki48(Part):
     def words(self) -> str:
         """What it is, for people: the rule that decides how many injuries there are included."""
         rules = f"{self.baseline.value}, else {self.fallback.value}" if self.fallback else self.baseline.value
+        judged = "creatinine or urine" if self.urine else "creatinine"
         return (
-            f"aki48: KDIGO stage {self.min_stage} or more begins within the horizon, baseline {rules}, "
-            f"steps of {self.bucket_h:g} h"
+            f"aki48: KDIGO stage {self.min_stage} or more by {judged} begins within the horizon, "
+            f"baseline {rules}, steps of {self.bucket_h:g} h"
         )
 
 
