@@ -162,6 +162,8 @@ def show_kidney_training(result: Any, *, task: str, as_json: bool, quiet: bool) 
         ],
     )
     if not quiet:
+        if result.lookups is not None:
+            say(result.lookups.words)
         say(f"stays: {', '.join(f'{name} {number}' for name, number in result.stays.items())}")
         say(f"networks, calibration and predictions of the test patients: {result.folder}")
 

@@ -9,6 +9,7 @@ from medpipe.data.stay_splits import SplitShares
 from medpipe.ehr.baseline import BaselineRule
 from medpipe.ehr.horizons import HORIZONS_H
 from medpipe.ehr.kidney_labels import YAIB_REACH_H
+from medpipe.text.code_vectors import VectorSettings
 from medpipe.training.kidney.labs import LabName
 from medpipe.training.recipe import NetworkRecipe, OptimiserRecipe, Part, Precision, read_recipe_as
 
@@ -74,11 +75,15 @@ class InputsRecipe(Part):
         course: Whether it is told the last, least and greatest values since admission at every step, beside
             what is new in the step.
         codes: Whether it is told drugs, diagnoses and procedures.
+        code_vectors: Vectors that codes, and the presence of variables, begin with: how they are learned from
+            the patients trained on, or a file of ``medpipe embed codes``; null for a random start. Their
+            dimension is the network's ``embedding``.
         least_stays: Stays trained on that must have a variable or a code for it to be taken.
     """
 
     course: bool = True
     codes: bool = False
+    code_vectors: VectorSettings | str | None = None
     least_stays: PositiveInt = 10
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,7 +22,14 @@ from medpipe.data.stay_splits import (
     write_patient_split,
 )
 from medpipe.io.atomic import write_text
+from medpipe.text.code_vectors import CodeVectors
 from medpipe.training.kidney.calibration import RiskSpread, calibrated, fit_curves
+from medpipe.training.kidney.code_start import (
+    LookupStart,
+    check_code_vectors,
+    initial_vectors,
+    lookup_start,
+)
 from medpipe.training.kidney.figures import Figure, Horizon, figures_of, horizons_of
 from medpipe.training.kidney.fit import fit_network, risk_logits
 from medpipe.training.kidney.predictions import write_predictions
@@ -49,12 +56,14 @@ class KidneyResult:
         horizons: What the test patients have of each horizon.
         figures: Of network, ensemble and trees on them.
         stays: Number of stays of each part.
+        lookups: How much of the networks began with vectors of codes; None where nothing did.
     """
 
     folder: Path
     horizons: tuple[Horizon, ...]
     figures: tuple[Figure, ...]
     stays: Mapping[str, int]
+    lookups: LookupStart | None = None
 
 
 class _Truth(NamedTuple):
@@ -89,11 +98,13 @@ def train_kidney(
     Raises:
         NoInputError: There are no records, or no stay that has a step.
         SettingsError: The folder holds another training, or records and recipe do not fit.
-        MachineError: The disk is full, the device is not there, or LightGBM is asked for and missing.
+        MachineError: The disk is full, the device is not there, or LightGBM or gensim is asked for and
+            missing.
     """
     options = options or FitOptions()
     if recipe.trees is not None:
         require_trees()
+    check_code_vectors(recipe)
     start_folder(folder, recipe)
     store = prepare_stays(
         recipe, records, store_folder or folder / STAYS, predicates=predicates, progress=options.progress
@@ -104,11 +115,14 @@ def train_kidney(
     reader = StayReader(store, encoding)
     aside = _truth(store, parts["calibration"])
     _check_outcomes(aside.outcomes, recipe.task.horizons_h)
-    to_calibrate, to_judge = _ensemble(recipe, reader, parts, folder, options)
+    vectors = initial_vectors(recipe, store, parts["train"], folder)
+    to_calibrate, to_judge = _ensemble(recipe, reader, parts, folder, options, vectors)
     curves = fit_curves(to_calibrate, aside.outcomes)
     curves_data = [curve.model_dump(mode="json") for curve in curves]
     write_text(folder / CALIBRATION, json.dumps(curves_data, indent=1) + "\n")
     result = _judge(recipe, reader, parts, folder, to_judge, calibrated(to_judge, curves))
+    if vectors is not None:
+        result = replace(result, lookups=lookup_start(vectors, encoding, store, parts["train"]))
     write_text(folder / FIGURES, json.dumps(figures_data(result), indent=1) + "\n")
     return result
 
@@ -119,6 +133,7 @@ def figures_data(result: KidneyResult) -> dict[str, object]:
         "stays": dict(result.stays),
         "horizons": [item._asdict() for item in result.horizons],
         "figures": [item._asdict() for item in result.figures],
+        **({} if result.lookups is None else {"code_vectors": result.lookups._asdict()}),
     }
 
 
@@ -193,7 +208,12 @@ def _check_outcomes(outcomes: Array, horizons_h: tuple[float, ...]) -> None:
 
 
 def _ensemble(
-    recipe: KidneyRecipe, reader: StayReader, parts: Parts, folder: Path, options: FitOptions
+    recipe: KidneyRecipe,
+    reader: StayReader,
+    parts: Parts,
+    folder: Path,
+    options: FitOptions,
+    vectors: CodeVectors | None,
 ) -> tuple[Array, Array]:
     """Return ``(S, N, H)`` logits of the calibration stays, and of the test stays."""
     found: tuple[list[Array], list[Array]] = ([], [])
@@ -206,6 +226,7 @@ def _ensemble(
             validation=parts["validation"],
             seed=seed,
             options=options,
+            vectors=vectors,
         )
         for logits, part in zip(found, ("calibration", "test"), strict=True):
             stays = parts[part]  # type: ignore[index]  # a literal of its keys
