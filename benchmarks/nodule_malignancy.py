@@ -1,4 +1,4 @@
-"""Does a slice aggregator tell malignant nodules better than the diameter? Real crops, five folds, three runs.
+"""Does a slice aggregator tell malignant nodules better than the diameter? Real crops, five folds, thrice.
 
 Writes results/nodule_malignancy.json. Crops are those of LIDC-IDRI; the truth is the radiologists' opinion.
 Networks are trained by ``pipelines/train/nodule-malignancy.yaml``; each nodule is answered about by a network

@@ -11,6 +11,7 @@ from medpipe.cli import (
     augment_commands,
     config_commands,
     doctor,
+    embed_commands,
     evaluate_commands,
     models_commands,
     run_commands,
@@ -64,6 +65,7 @@ app.command(rich_help_panel=_AROUND)(sample_commands.sample)
 app.command(rich_help_panel=_AROUND)(doctor.doctor)
 app.add_typer(train_commands.app, name="train", rich_help_panel=_MODELS)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=_MODELS)
+app.add_typer(embed_commands.app, name="embed", rich_help_panel=_MODELS)
 app.add_typer(models_commands.app, name="models", rich_help_panel=_MODELS)
 app.add_typer(config_commands.app, name="config", rich_help_panel=_AROUND)
 

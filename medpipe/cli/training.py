@@ -200,6 +200,8 @@ def show_kidney_training(result: Any, work: Work, *, task: str) -> None:
             f"weight of the trees: {result.tree_weight.weight:g} (mean AUROC of the validation part: {areas})"
         )
     if not work.quiet:
+        if result.lookups is not None:
+            say(result.lookups.words)
         say(f"stays: {', '.join(f'{name} {number}' for name, number in result.stays.items())}")
         say(f"networks, calibration and predictions of the test patients: {result.folder}")
         if result.package:

@@ -264,11 +264,23 @@ def _raise_first(error: ValidationError, model: type[BaseModel], settings: Setti
         raise SettingsError(
             Code.E_SETTINGS, f"{where}: the key {key!r} is missing", fix="Give it a value."
         ) from error
+    key = _last_key(first["loc"], settings.data) or key
     raise SettingsError(
         Code.E_SETTINGS,
         f"{where}: {key!r} is not valid ({_EXPECTED.get(first['type'], first['msg'])})",
         found=repr(first["input"]),
     ) from error
+
+
+def _last_key(path: KeyPath, data: Any) -> str:
+    """Return the last key of a path that stands in the data; tags of a union do not."""
+    last = ""
+    for part in path:
+        if isinstance(data, Mapping) and part in data:
+            last, data = str(part), data[part]
+        elif isinstance(part, int) and isinstance(data, list) and part < len(data):
+            data = data[part]
+    return last
 
 
 def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
@@ -297,7 +309,12 @@ def _present(annotation: Any) -> Any:
 
 
 def _has_tag(annotation: Any, tag: str | int) -> bool:
-    return _is_model(annotation) and any(field.default == tag for field in annotation.model_fields.values())
+    """Return whether pydantic means a model by a tag: its kind, or its name in a union without kinds."""
+    if not _is_model(annotation):
+        return False
+    return annotation.__name__ == tag or any(
+        field.default == tag for field in annotation.model_fields.values()
+    )
 
 
 def _is_model(annotation: Any) -> bool:

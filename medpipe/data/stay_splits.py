@@ -179,8 +179,12 @@ def write_patient_split(path: Path, split: PatientSplit) -> None:
     write_text(path, split.model_dump_json(indent=1) + "\n")
 
 
-def read_patient_split(path: Path, patients: Sequence[str]) -> PatientSplit:
+def read_patient_split(path: Path, patients: Sequence[str] | None = None) -> PatientSplit:
     """Read a split and hold it against the patients there are.
+
+    Args:
+        path: A JSON file.
+        patients: Their ids; None where they are not known yet.
 
     Raises:
         SettingsError: It is no split, is of other patients, or has one in two parts (``E_SPLIT``).
@@ -192,11 +196,12 @@ def read_patient_split(path: Path, patients: Sequence[str]) -> PatientSplit:
             Code.E_SPLIT, f"{path.name} is no split of patients", found=type(error).__name__
         ) from error
     named = [*split.train, *split.validation, *split.calibration, *split.test]
-    if len(set(named)) < len(named) or set(named) != set(patients):
+    there = set(named if patients is None else patients)
+    if len(set(named)) < len(named) or set(named) != there:
         raise SettingsError(
             Code.E_SPLIT,
             f"{path.name} does not part these patients",
-            found=f"{len(named)} named, {len(set(named))} different, {len(set(patients))} in the data",
+            found=f"{len(named)} named, {len(set(named))} different, {len(there)} in the data",
             fix="Remove it, or use the data that it was made for.",
         )
     return split

@@ -61,6 +61,7 @@ class Settings(BaseModel):
     by_role: dict[str, Rule] = Field(default_factory=dict)
     listed: tuple[Rule, ...] = ()
     shape: Circle | Square = Field(default=Circle(), discriminator="kind")
+    rule_or_file: Rule | str | None = None
 
 
 def problem(text: str) -> str:
@@ -149,6 +150,7 @@ class TestValidation:
             ("name: a\nby_role:\n  image:\n    min_slice: 3\n", 4, "min_slice", "min_slices"),
             ("name: a\nlisted:\n- forms: []\n- form: []\n", 4, "form", "forms"),
             ("name: a\nshape:\n  kind: square\n  widths: 3\n", 4, "widths", "width"),
+            ("name: a\nrule_or_file:\n  min_slice: 3\n", 3, "min_slice", "min_slices"),
         ],
     )
     def test_unknown_key_names_line_and_nearest_key(self, text: str, line: int, key: str, meant: str) -> None:
@@ -164,6 +166,10 @@ class TestValidation:
 
     def test_wrong_item_of_a_list_names_the_list(self) -> None:
         assert problem("name: a\none:\n  forms: [3]\n").startswith("p.yaml, line 3: 'forms' is not valid")
+
+    def test_value_that_is_none_of_several_kinds_names_its_key(self) -> None:
+        text = problem("name: a\nrule_or_file: 7\n")
+        assert text.startswith("p.yaml, line 2: 'rule_or_file' is not valid")
 
     def test_list_in_place_of_keys(self) -> None:
         assert problem("- name\n") == "p.yaml, line 1: expected keys and values: found list."

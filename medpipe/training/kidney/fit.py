@@ -13,7 +13,9 @@ from medpipe.data.stay_windows import WindowSampler, collate_windows
 from medpipe.models.aki_rnn.model import AkiRnn
 from medpipe.models.registry import build_network
 from medpipe.tasks.kidney import KidneyTask
+from medpipe.text.code_vectors import CodeVectors
 from medpipe.training.checkpoints import network_state
+from medpipe.training.kidney.code_start import start_lookups
 from medpipe.training.kidney.data_module import StayData, stay_windows
 from medpipe.training.kidney.labs import fitted_labs
 from medpipe.training.kidney.module import MONITOR, VALIDATED, KidneyModule
@@ -47,6 +49,7 @@ def fit_network(
     validation: Sequence[int],
     seed: int,
     options: FitOptions,
+    vectors: CodeVectors | None = None,
 ) -> AkiRnn:
     """Train the network of a seed; the same call on the same folder goes on from the last checkpoint.
 
@@ -58,6 +61,7 @@ def fit_network(
         validation: Stays that tell when to stop.
         seed: Of weights, order and dropout.
         options: How to work.
+        vectors: That codes and variables begin with; None for a random start.
 
     Raises:
         MachineError: The disk is full, or the device is not there.
@@ -65,6 +69,8 @@ def fit_network(
     lightning.seed_everything(seed, verbose=False)
     network = build_network(recipe.network.name, network_arguments(recipe, reader))
     assert isinstance(network, AkiRnn)  # the only one of this task
+    if vectors is not None:
+        start_lookups(network, vectors, reader.encoding)
     data = StayData(
         reader,
         train=train,

@@ -12,6 +12,7 @@ from medpipe.ehr.bucketing import MEASURED
 from medpipe.ehr.horizons import HORIZONS_H
 from medpipe.ehr.kidney_labels import YAIB_REACH_H
 from medpipe.ehr.step_rule import StepRule
+from medpipe.text.code_vectors import VectorSettings
 from medpipe.training.kidney.labs import LabName
 from medpipe.training.recipe import NetworkRecipe, OptimiserRecipe, Part, Precision, read_recipe_as
 
@@ -109,6 +110,9 @@ class InputsRecipe(Part):
         state: Whether it is told what the record shows of the kidneys: urine for the body's weight over some
             hours, the rise of creatinine, and which criteria of injury they meet.
         codes: Whether it is told drugs, diagnoses and procedures.
+        code_vectors: Vectors that codes, and the presence of variables, begin with: how they are learned from
+            the patients trained on, or a file of ``medpipe embed codes``; null for a random start. Their
+            dimension is the network's ``embedding``.
         least_stays: Stays trained on that must have a variable or a code for it to be taken.
     """
 
@@ -116,6 +120,7 @@ class InputsRecipe(Part):
     course: bool = True
     state: bool = True
     codes: bool = False
+    code_vectors: VectorSettings | str | None = None
     least_stays: PositiveInt = 10
 
 

@@ -15,9 +15,16 @@ from medpipe.io.atomic import write_text
 from medpipe.io.records.predictions import write_predictions
 from medpipe.metrics.alerts import thresholds_at_precisions
 from medpipe.models.aki_rnn.model import AkiRnn
+from medpipe.text.code_vectors import CodeVectors
 from medpipe.training.card import PackageFacts
 from medpipe.training.kidney.calibration import fit_curves
 from medpipe.training.kidney.card import Judged
+from medpipe.training.kidney.code_start import (
+    LookupStart,
+    check_code_vectors,
+    initial_vectors,
+    lookup_start,
+)
 from medpipe.training.kidney.figures import (
     BOTH,
     ENSEMBLE,
@@ -61,6 +68,7 @@ class KidneyResult:
         split: How patients were parted, in words.
         tree_weight: Weight of the trees, and what it was chosen by.
         thresholds: Least risk of an alert for each horizon; None where none reaches the precision.
+        lookups: How much of the networks began with vectors of codes; None where nothing did.
         package: The package; None where nothing was told for its card.
     """
 
@@ -71,6 +79,7 @@ class KidneyResult:
     split: str
     tree_weight: TreeWeight
     thresholds: tuple[float | None, ...]
+    lookups: LookupStart | None = None
     package: Package | None = None
 
 
@@ -106,11 +115,13 @@ def train_kidney(
     Raises:
         NoInputError: There are no records, or no stay that has a step.
         SettingsError: The folder holds another training, or records and recipe do not fit.
-        MachineError: The disk is full, the device is not there, or LightGBM is asked for and missing.
+        MachineError: The disk is full, the device is not there, or LightGBM or gensim is asked for and
+            missing.
     """
     options = options or FitOptions()
     if recipe.trees is not None:
         require_trees()
+    check_code_vectors(recipe)
     start_folder(folder, recipe)
     store = prepare_stays(
         recipe, records, store_folder or folder / STAYS, predicates=predicates, progress=options.progress
@@ -122,7 +133,8 @@ def train_kidney(
     reader = StayReader(store, encoding)
     check_outcomes(read_truth(store, parts["calibration"]).outcomes, recipe.task.horizons_h)
 
-    networks = _networks(recipe, reader, parts, folder, options)
+    vectors = initial_vectors(recipe, store, parts["train"], folder)
+    networks = _networks(recipe, reader, parts, folder, options, vectors)
     forests = _forests(recipe, reader, parts)
     validation, calibration, test = (
         _said(recipe, reader, parts[part], networks, forests, options.device) for part in _HELD
@@ -142,6 +154,7 @@ def train_kidney(
         split.words,
         weight,
         thresholds,
+        None if vectors is None else lookup_start(vectors, encoding, store, parts["train"]),
     )
     _write_json(folder / FIGURES, figures_data(result))
     if facts is None:
@@ -174,11 +187,17 @@ def figures_data(result: KidneyResult) -> dict[str, object]:
         "thresholds": list(result.thresholds),
         "horizons": [item._asdict() for item in result.horizons],
         "figures": [item._asdict() for item in result.figures],
+        **({} if result.lookups is None else {"code_vectors": result.lookups._asdict()}),
     }
 
 
 def _networks(
-    recipe: KidneyRecipe, reader: StayReader, parts: Parts, folder: Path, options: FitOptions
+    recipe: KidneyRecipe,
+    reader: StayReader,
+    parts: Parts,
+    folder: Path,
+    options: FitOptions,
+    vectors: CodeVectors | None,
 ) -> tuple[AkiRnn, ...]:
     return tuple(
         fit_network(
@@ -189,6 +208,7 @@ def _networks(
             validation=parts["validation"],
             seed=seed,
             options=options,
+            vectors=vectors,
         ).cpu()
         for seed in recipe.seeds
     )
