@@ -3,7 +3,7 @@
 Writes results/aki_eicu.json. The stays are those of the open eICU demo as a YAIB task has them, split by
 patient. Three tasks, each with its prevalence, none to be set beside another:
 
-- ``yaib6``: the label as given, injury within 6 h to either side; half of its positive hours come after onset.
+- ``yaib6``: the label as given, injury within 6 h to either side; half of the positive hours are after onset.
 - ``yaib6 before onset``: the same without the hours from the onset on.
 - ``aki48``: own KDIGO by creatinine and urine; hours whose horizon is cut by the end of a stay are not known.
 
