@@ -68,7 +68,9 @@ def test_stays_are_batched_with_those_of_like_length() -> None:
 
 
 def test_window_past_the_end_of_a_stay_is_empty() -> None:
-    windows = StayWindows(np.array([5]), lambda stay, start, stop: window_of(stop - start, start=start))
+    windows = StayWindows(
+        np.array([5]), lambda keys: [window_of(stop - start, start=start) for _, start, stop in keys]
+    )
     assert len(windows) == 1
     assert windows[WindowKey(0, 4, 8)].batch.values[0, :, 0].tolist() == [4]
     past = windows[WindowKey(0, 8, 12)]
