@@ -103,7 +103,7 @@ class WindowSampler(Sampler[list[WindowKey]]):
         batch_stays: Stays of a batch, at most.
         window: Steps of a window, at most.
         seed: Of the order.
-        shuffle: Whether to mix; else stays keep their order within a length.
+        shuffle: Whether to mix; else stays come by length, those of one length in their order.
 
     Raises:
         NoInputError: There are no stays (``E_NO_INPUT``).
@@ -159,6 +159,8 @@ class WindowSampler(Sampler[list[WindowKey]]):
             stays = np.flatnonzero(groups == group)
             if self._shuffle:
                 stays = rng.permutation(stays)
+            else:
+                stays = stays[np.argsort(self._lengths[stays], kind="stable")]
             batches += [
                 stays[first : first + self._batch_stays] for first in range(0, len(stays), self._batch_stays)
             ]
