@@ -4,11 +4,12 @@ Writes results/aki_leakage.json: the area under the ROC curve of injury that beg
 six hours of simulated stays that were not trained on, with intervals by patient, for one network each of
 
 - the labels as they are;
-- shuffled labels: every stay gets the labels of another one of its part, from a random step on and round, so
-  that neither patient nor hour tells them, three times anew. What lies above 0.5 time after time is a leak;
+- shuffled labels: every step gets the labels of a step of any stay of its part, so that neither patient nor
+  hour tells them, three times anew. What lies further from 0.5 than chance takes it is a leak;
 - the labels as they are, asked at each step with the creatinine of that step taken away: it was not measured,
   and the last, least and greatest values, their number and age are those of the step before. The steps before
-  keep theirs. What falls is what the network owes to the value that has just come in;
+  keep theirs. What falls is what the network owes to the value that has just come in. Most steps have none,
+  so both are judged at the steps that have one too;
 - the labels as they are, trained without creatinine among its inputs.
 
 Run: ``python benchmarks/aki_leakage.py FOLDER [--stays 1500] [--epochs 12]``; networks that are found in the
@@ -27,7 +28,7 @@ import numpy.typing as npt
 import torch
 
 from medpipe.data.ragged_store import RaggedStore
-from medpipe.data.stay_splits import PartName, split_patients
+from medpipe.data.stay_splits import PARTS, PartName, split_patients
 from medpipe.data.stay_windows import StayWindow, collate_windows
 from medpipe.ehr.bucketing import StaySteps
 from medpipe.metrics.classification import ROC_AUC
@@ -51,7 +52,7 @@ Parts = dict[PartName, tuple[int, ...]]
 
 
 class ShuffledStore(RaggedStore):
-    """Prepared stays with the labels of others.
+    """Prepared stays whose steps have the labels of other steps.
 
     Args:
         folder: The store.
@@ -62,19 +63,19 @@ class ShuffledStore(RaggedStore):
     def __init__(self, folder: Path, parts: Parts, *, seed: int) -> None:
         super().__init__(folder)
         rng = np.random.default_rng(seed)
-        self._donors: dict[int, tuple[int, int]] = {}
+        lengths = self.lengths("end_h")
+        self._shuffled: dict[tuple[int, str], npt.NDArray[Any]] = {}
         for stays in parts.values():
-            for stay, donor in zip(stays, rng.permutation(stays).tolist(), strict=True):
-                self._donors[stay] = donor, int(rng.integers(1 << 30))
+            ends = np.cumsum(lengths[list(stays)])
+            order = rng.permutation(ends[-1])
+            for name in TRUTHS:
+                rows = np.concatenate([super(ShuffledStore, self).read(stay, name) for stay in stays])
+                for stay, labels in zip(stays, np.split(rows[order], ends[:-1]), strict=True):
+                    self._shuffled[stay, name] = labels
 
     def read(self, number: int, name: str) -> npt.NDArray[Any]:
-        """Return an array of an item; labels are those of its donor."""
-        if name not in TRUTHS:
-            return super().read(number, name)
-        donor, first = self._donors[number]
-        labels = super().read(donor, name)
-        places = (first + np.arange(len(super().read(number, name)))) % len(labels)
-        return labels[places]
+        """Return an array of an item; labels are those of other steps."""
+        return self._shuffled[number, name] if name in TRUTHS else super().read(number, name)
 
 
 def main() -> None:
@@ -92,15 +93,18 @@ def main() -> None:
     without = encoding.model_copy(update={"scales": encoding.scales.model_copy(update={"variables": others})})
     blind = StayReader(store, without)
     network = trained(recipe, reader, parts, given.folder / "as-is")
-    rows = {"as it is": figure(reader, parts, asked(recipe, network, reader, parts))}
+    whole = asked(recipe, network, reader, parts)
+    rows = {"as it is": figure(reader, parts, whole)}
     for seed in range(SHUFFLES):
         shuffled = StayReader(ShuffledStore(stays, parts, seed=seed), encoding)
         other = trained(recipe, shuffled, parts, given.folder / f"shuffled-{seed}")
         rows[f"shuffled labels, {seed + 1}"] = figure(shuffled, parts, asked(recipe, other, shuffled, parts))
+    hidden = asked_without_newest(network, reader, parts["test"], recipe.batch_stays)
+    has_one = np.concatenate([has_creatinine(reader.steps(stay), reader) for stay in parts["test"]])
     rows |= {
-        "creatinine of the step taken away": figure(
-            reader, parts, asked_without_newest(network, reader, parts["test"], recipe.batch_stays)
-        ),
+        "creatinine of the step taken away": figure(reader, parts, hidden),
+        "as it is, steps with creatinine": figure(reader, parts, whole, judged=has_one),
+        "taken away, steps with creatinine": figure(reader, parts, hidden, judged=has_one),
         "trained without creatinine": figure(
             blind, parts, asked(recipe, trained(recipe, blind, parts, given.folder / "blind"), blind, parts)
         ),
@@ -138,7 +142,7 @@ def parts_of(recipe: KidneyRecipe, store: RaggedStore) -> Parts:
     for item in store.items:
         outcomes[item["patient"]] = outcomes.get(item["patient"], False) or item["has_event"]
     part_of = split_patients(outcomes, recipe.split, seed=recipe.split_seed).part_of()
-    found: dict[PartName, list[int]] = {part: [] for part in set(part_of.values())}
+    found: dict[PartName, list[int]] = {part: [] for part in PARTS}
     for number, item in enumerate(store.items):
         found[part_of[item["patient"]]].append(number)
     return {part: tuple(stays) for part, stays in found.items()}
@@ -214,15 +218,28 @@ def hidden_steps(steps: StaySteps, column: int) -> StaySteps:
     return replace(steps, **fresh, since_h=since_h)
 
 
-def figure(reader: StayReader, parts: Parts, logits: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Return the area of the test stays with its interval."""
-    recipe_horizons = read_kidney_recipe(RECIPE).task.horizons_h
-    place = recipe_horizons.index(HORIZON_H)
+def has_creatinine(steps: StaySteps, reader: StayReader) -> npt.NDArray[np.bool_]:
+    """Return ``(T,)`` whether creatinine was measured in each step."""
+    is_new: npt.NDArray[np.bool_] = steps.since_h[:, reader.encoding.variables.index(CREATININE)] == 0
+    return is_new
+
+
+def figure(
+    reader: StayReader,
+    parts: Parts,
+    logits: npt.NDArray[np.float64],
+    *,
+    judged: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, float]:
+    """Return the area of the test stays with its interval; at some of their steps, if these are given."""
+    place = read_kidney_recipe(RECIPE).task.horizons_h.index(HORIZON_H)
     stays = parts["test"]
     truth = np.concatenate([reader.store.read(stay, "risks")[:, place] for stay in stays]).astype(np.float64)
     lengths = reader.store.lengths("end_h")[list(stays)]
     patients = np.repeat([reader.store.items[stay]["patient"] for stay in stays], lengths)
     scores = logits[:, place]
+    if judged is not None:
+        scores, truth, patients = scores[judged], truth[judged], patients[judged]
     interval = ROC_AUC.interval(scores, truth, patients=patients, num_resamples=RESAMPLES)
     known = truth[np.isfinite(truth)]
     return {
