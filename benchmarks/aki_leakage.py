@@ -7,9 +7,9 @@ six hours of simulated stays that were not trained on, with intervals by patient
 - shuffled labels: every step gets the labels of a step of any stay of its part, so that neither patient nor
   hour tells them, three times anew. What lies further from 0.5 than chance takes it is a leak;
 - the labels as they are, asked at each step with the creatinine of that step taken away: it was not measured,
-  and the last, least and greatest values, their number and age are those of the step before. The steps before
-  keep theirs. What falls is what the network owes to the value that has just come in. Most steps have none,
-  so both are judged at the steps that have one too;
+  and the last, least and greatest values, their number and age, and what the state of the kidneys draws from
+  them, are those of the step before. The steps before keep theirs. What falls is what the network owes to the
+  value that has just come in. Most steps have none, so both are judged at the steps that have one too;
 - the labels as they are, trained without creatinine among its inputs.
 
 Run: ``python benchmarks/aki_leakage.py FOLDER [--stays 1500] [--epochs 12]``; networks that are found in the
@@ -31,12 +31,14 @@ from medpipe.data.ragged_store import RaggedStore
 from medpipe.data.stay_splits import PARTS, PartName, split_patients
 from medpipe.data.stay_windows import StayWindow, collate_windows
 from medpipe.ehr.bucketing import StaySteps
+from medpipe.ehr.kidney_state import KIDNEY_STATE
+from medpipe.ehr.stay_tensors import as_batch
 from medpipe.metrics.classification import ROC_AUC
 from medpipe.models.aki_rnn.model import AkiRnn
 from medpipe.simulate.ward.writing import MEDS_FOLDER, write_ward
 from medpipe.training.kidney.fit import fit_network, risk_logits
 from medpipe.training.kidney.preparation import prepare_stays
-from medpipe.training.kidney.reading import StayReader, as_batch, fit_encoding
+from medpipe.training.kidney.reading import StayReader, fit_encoding
 from medpipe.training.kidney.recipe import KidneyRecipe, read_kidney_recipe
 from medpipe.training.trainer import FitOptions
 
@@ -44,6 +46,8 @@ RESULTS: Final = Path("benchmarks/results/aki_leakage.json")
 RECIPE: Final = Path(__file__).resolve().parents[1] / "pipelines" / "train" / "aki.yaml"
 HORIZON_H: Final = 48.0
 CREATININE: Final = "creatinine"
+OF_STATE: Final = [place for place, name in enumerate(KIDNEY_STATE) if name.startswith(CREATININE)]
+"""Numbers of the state of the kidneys that creatinine goes into."""
 TRUTHS: Final = ("risks", "lab_maxima")
 RESAMPLES: Final = 1000
 SHUFFLES: Final = 3
@@ -78,6 +82,18 @@ class ShuffledStore(RaggedStore):
         return self._shuffled[number, name] if name in TRUTHS else super().read(number, name)
 
 
+class BlindStore(RaggedStore):
+    """Prepared stays whose state of the kidneys knows nothing of creatinine."""
+
+    def read(self, number: int, name: str) -> npt.NDArray[Any]:
+        """Return an array of an item."""
+        found = super().read(number, name)
+        if name == "state":
+            found = found.copy()
+            found[:, OF_STATE] = np.nan
+        return found
+
+
 def main() -> None:
     given = arguments()
     torch.set_num_threads(1)
@@ -91,7 +107,7 @@ def main() -> None:
     reader = StayReader(store, encoding)
     others = tuple(scale for scale in encoding.scales.variables if scale.name != CREATININE)
     without = encoding.model_copy(update={"scales": encoding.scales.model_copy(update={"variables": others})})
-    blind = StayReader(store, without)
+    blind = StayReader(BlindStore(stays), without)
     network = trained(recipe, reader, parts, given.folder / "as-is")
     whole = asked(recipe, network, reader, parts)
     rows = {"as it is": figure(reader, parts, whole)}
@@ -215,7 +231,10 @@ def hidden_steps(steps: StaySteps, column: int) -> StaySteps:
     since_h = steps.since_h.copy()
     older_h = np.append(np.inf, since_h[:-1, column] + np.diff(steps.end_h))
     since_h[:, column] = np.where(is_new, older_h, since_h[:, column])
-    return replace(steps, **fresh, since_h=since_h)
+    state = steps.state.copy()
+    before = np.concatenate([np.full_like(state[:1], np.nan), state[:-1]])
+    state[:, OF_STATE] = np.where(is_new[:, None], before, state)[:, OF_STATE]
+    return replace(steps, **fresh, since_h=since_h, state=state)
 
 
 def has_creatinine(steps: StaySteps, reader: StayReader) -> npt.NDArray[np.bool_]:
