@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
 from medpipe.core.codes import Code
@@ -60,10 +61,14 @@ class StayWindows(Dataset[StayWindow]):
 
     Args:
         lengths: ``(N,)`` steps of each stay.
-        read: Gives steps ``start`` to ``stop``, which exist, of a stay.
+        read: Gives windows whose steps exist.
     """
 
-    def __init__(self, lengths: npt.NDArray[np.int64], read: Callable[[int, int, int], StayWindow]) -> None:
+    def __init__(
+        self,
+        lengths: npt.NDArray[np.int64],
+        read: Callable[[Sequence[WindowKey]], Sequence[StayWindow]],
+    ) -> None:
         self.lengths = lengths
         self._read = read
 
@@ -71,9 +76,21 @@ class StayWindows(Dataset[StayWindow]):
         return len(self.lengths)
 
     def __getitem__(self, key: WindowKey) -> StayWindow:
+        return self.several([key])[0]
+
+    def __getitems__(self, keys: Sequence[WindowKey]) -> list[StayWindow]:
+        """Return the windows of a batch: what a loader asks for."""
+        return self.several(keys)
+
+    def several(self, keys: Sequence[WindowKey]) -> list[StayWindow]:
+        """Return windows, which are read together."""
+        found = self._read([self._existing(key) for key in keys])
+        return [item._replace(start=key.start) for item, key in zip(found, keys, strict=True)]
+
+    def _existing(self, key: WindowKey) -> WindowKey:
         length = int(self.lengths[key.stay])
         start = min(key.start, length)
-        return self._read(key.stay, start, min(max(key.stop, start), length))._replace(start=key.start)
+        return WindowKey(key.stay, start, min(max(key.stop, start), length))
 
 
 class WindowSampler(Sampler[list[WindowKey]]):
@@ -86,7 +103,7 @@ class WindowSampler(Sampler[list[WindowKey]]):
         batch_stays: Stays of a batch, at most.
         window: Steps of a window, at most.
         seed: Of the order.
-        shuffle: Whether to mix; else stays keep their order within a length.
+        shuffle: Whether to mix; else stays come by length, those of one length in their order.
 
     Raises:
         NoInputError: There are no stays (``E_NO_INPUT``).
@@ -142,6 +159,8 @@ class WindowSampler(Sampler[list[WindowKey]]):
             stays = np.flatnonzero(groups == group)
             if self._shuffle:
                 stays = rng.permutation(stays)
+            else:
+                stays = stays[np.argsort(self._lengths[stays], kind="stable")]
             batches += [
                 stays[first : first + self._batch_stays] for first in range(0, len(stays), self._batch_stays)
             ]
@@ -183,8 +202,7 @@ def collate_stays(batches: Sequence[StayBatch]) -> StayBatch:
 
 def _padded(parts: Sequence[torch.Tensor], size: int, value: float) -> torch.Tensor:
     """Return ``(B, size, ...)`` of tensors ``(1, T, ...)``, with a value past their ends."""
-    first = parts[0]
-    whole = first.new_full((len(parts), size, *first.shape[2:]), value)
-    for row, part in zip(whole, parts, strict=True):
-        row[: part.shape[1]] = part[0]
-    return whole
+    whole = pad_sequence([part[0] for part in parts], batch_first=True, padding_value=value)
+    if whole.shape[1] == size:
+        return whole
+    return torch.cat([whole, whole.new_full((len(parts), size - whole.shape[1], *whole.shape[2:]), value)], 1)

@@ -82,7 +82,7 @@ def check_stages(stages: Series, min_stage: int, record_end_h: float) -> None:
         ShapeError: A stage is not 0, 1, 2, 3 or NaN, the least one is not 1, 2 or 3, the end is not finite,
             or a stage lies after it.
     """
-    wrong = ~(np.isnan(stages.values) | np.isin(stages.values, (0, 1, 2, 3)))
+    wrong = ~(np.isnan(stages.values) | (stages.values == np.clip(np.rint(stages.values), 0, 3)))
     if wrong.any():
         raise ShapeError("Stages are 0, 1, 2, 3 or NaN", found=f"{stages.values[wrong][0]:g}")
     if min_stage not in (1, 2, 3):

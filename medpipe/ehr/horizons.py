@@ -16,7 +16,7 @@ from medpipe.core.errors import ShapeError
 from medpipe.ehr.episodes import RESOLVED_AFTER_H, check_stages, find_episodes
 from medpipe.ehr.intervals import end_at, merge_intervals
 from medpipe.ehr.series import TIME_SLACK_H, Series
-from medpipe.ehr.windows import first_after, maximum_between
+from medpipe.ehr.windows import first_after, maxima_between
 
 HORIZONS_H: Final = (6.0, 12.0, 18.0, 24.0, 36.0, 48.0, 60.0, 72.0)
 """Of Tomašev et al. 2019."""
@@ -122,11 +122,9 @@ def horizon_maxima(
     steps, horizons = _steps(step_h), _horizons(horizons_h)
     until_h = steps[:, None] + horizons
     is_cut = until_h > record_end_h + TIME_SLACK_H
-    maxima = np.full((len(steps), len(horizons), len(labs)), np.nan)
     last_h = np.minimum(until_h, record_end_h)
-    for place, lab in enumerate(labs):
-        # After the end a window would run backwards: it is empty.
-        maxima[:, :, place] = maximum_between(lab, np.minimum(steps[:, None], last_h), last_h)
+    # After the end a window would run backwards: it is empty.
+    maxima = maxima_between(labs, np.minimum(steps[:, None], last_h), last_h)
     if not keep_cut:
         maxima[is_cut] = np.nan
     return maxima

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from medpipe.core.errors import RefusedError
 from medpipe.ehr.mapping import Predicates
@@ -23,6 +23,8 @@ _NUMBERS: Final = {name: number for number, name in enumerate(NAMES)}
 _LOW: Final = np.array([variable.low for variable in VARIABLES.values()])
 _HIGH: Final = np.array([variable.high for variable in VARIABLES.values()])
 _IS_EVENT: Final = np.array([variable.is_event for variable in VARIABLES.values()])
+_PAIRS_KEPT: Final = 65_536
+"""Pairs of a code and a unit whose meaning is kept in memory: sources have a few thousand."""
 
 
 class _Fate(IntEnum):
@@ -105,8 +107,9 @@ def interpret(raw: RawPatient, predicates: Predicates) -> Interpreted:
 
 def _numbered(words: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Return the number of each word in the list of those that occur, and that list."""
-    encoded = pa.array(words, pa.string()).fill_null("").dictionary_encode()
-    return np.asarray(encoded.indices, dtype=np.int64), encoded.dictionary.to_pylist()
+    listed = [word or "" for word in words.tolist()]
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(listed))}
+    return np.array([numbers[word] for word in listed], dtype=np.int64), list(numbers)
 
 
 def _meanings(pairs: Iterable[tuple[str, str]], predicates: Predicates) -> _Pairs:
@@ -116,6 +119,7 @@ def _meanings(pairs: Iterable[tuple[str, str]], predicates: Predicates) -> _Pair
     return _Pairs(*(np.array(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)))
 
 
+@lru_cache(maxsize=_PAIRS_KEPT)
 def _meaning(code: str, unit: str, predicates: Predicates) -> tuple[int, float, float, bool, bool, bool, str]:
     meaning = predicates.meaning(code)
     if meaning is None:

@@ -54,9 +54,9 @@ class Prefix(NamedTuple):
     meaning: Meaning
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predicates:
-    """Meanings of the codes of a source.
+    """Meanings of the codes of a source; each object equals itself alone, so that answers can be kept by it.
 
     Attributes:
         name: Name of shipped predicates, or of the file.

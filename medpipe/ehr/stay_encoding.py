@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from medpipe.core.affine import Array
 from medpipe.core.findings import Value
 from medpipe.ehr.bucketing import Floats, StaySteps
-from medpipe.ehr.stay_scales import StayScales, standardise
+from medpipe.ehr.stay_scales import StayScales
 
 _DAY_H: Final = 24.0
 _WEEK_H: Final = 168.0
@@ -26,7 +27,7 @@ class EncodedSteps(NamedTuple):
         course: ``(T, E)``: last, least and greatest value so far, 0 where there is none, and how often each
             was measured; the state of the kidneys, 0 where it is not known, and whether it is; the time since
             admission. None where the network takes neither course nor state.
-        statics: ``(2 * D,)``: each with 0 where it is not known, and whether it is.
+        statics: ``(..., 2 * D)``: each with 0 where it is not known, and whether it is.
         codes: ``(M,)`` numbers of the vocabulary; None where the network takes none.
         code_counts: ``(T,)`` likewise.
     """
@@ -70,37 +71,41 @@ class StayEncoding(Value):
             "num_codes": len(self.codes),
         }
 
-    def encode(self, steps: StaySteps, statics: Floats, *, start_h: float) -> EncodedSteps:
+    def encode(self, steps: StaySteps, statics: Floats, *, start_h: float | Array) -> EncodedSteps:
         """Return steps as the network takes them; each depends on itself alone.
 
         Args:
             steps: Of :attr:`variables` and :attr:`codes`, in their order.
-            statics: ``(D,)`` NaN where not known.
-            start_h: When the stay began.
+            statics: ``(..., D)`` NaN where not known.
+            start_h: When the stay began; ``(T,)`` where the steps are of several stays.
         """
-        carried, presence = standardise(steps.carried, self.scales.variables), steps.since_h == 0
+        levels = (steps.carried, steps.least, steps.greatest) if self.has_course else (steps.carried,)
+        scaled = self.scales.of_variables(np.stack(levels))
+        presence = steps.since_h == 0
         known = np.isfinite(statics)
-        numbers = np.nan_to_num(standardise(statics, self.scales.statics))
+        numbers = _filled(self.scales.of_statics(statics))
         return EncodedSteps(
             presence=presence,
-            values=np.where(presence, carried, np.float32(0)),
+            values=np.where(presence, scaled[0], np.float32(0)),
             since_h=steps.since_h,
-            course=self._course(steps, carried, start_h) if self.has_course or self.scales.state else None,
-            statics=np.concatenate([numbers, known]).astype(np.float32),
+            course=self._course(steps, scaled, start_h) if self.has_course or self.scales.state else None,
+            statics=np.concatenate([numbers, known], axis=-1, dtype=np.float32),
             codes=steps.codes if self.codes else None,
             code_counts=steps.code_counts if self.codes else None,
         )
 
-    def _course(self, steps: StaySteps, carried: Floats, start_h: float) -> Floats:
+    def _course(self, steps: StaySteps, scaled: Floats, start_h: float | Array) -> Floats:
+        """Return ``(T, E)`` the course, given ``(3, T, V)`` last, least and greatest values."""
         parts: list[npt.NDArray[Any]] = []
         if self.has_course:
-            least, greatest = (
-                standardise(values, self.scales.variables) for values in (steps.least, steps.greatest)
-            )
-            parts += [np.nan_to_num(part) for part in (carried, least, greatest)]
-            parts.append(np.log1p(steps.counts) / 3)
+            parts += [*_filled(scaled), np.log1p(steps.counts) / 3]
         if self.scales.state:
-            parts += [np.nan_to_num(standardise(steps.state, self.scales.state)), np.isfinite(steps.state)]
+            parts += [_filled(self.scales.of_state(steps.state)), np.isfinite(steps.state)]
         hours = (steps.end_h - start_h)[:, None]
         times = [np.log1p(np.maximum(hours, 0.0) / _DAY_H), hours / _WEEK_H]
-        return np.concatenate([*parts, *times], axis=1).astype(np.float32)
+        return np.concatenate([*parts, *times], axis=1, dtype=np.float32)
+
+
+def _filled(numbers: Floats) -> Floats:
+    """Return numbers with 0 where there are none."""
+    return np.where(np.isnan(numbers), np.float32(0), numbers)

@@ -1,6 +1,7 @@
 """Scales: how the numbers of stays become numbers near 0, learned from the stays trained on."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -53,6 +54,21 @@ class StayScales(Value):
     statics: tuple[Scale, ...] = ()
     state: tuple[Scale, ...] = ()
 
+    @cached_property
+    def of_variables(self) -> "Standardiser":
+        """Of arrays ``(..., V)``."""
+        return Standardiser(self.variables)
+
+    @cached_property
+    def of_statics(self) -> "Standardiser":
+        """Of arrays ``(..., D)``."""
+        return Standardiser(self.statics)
+
+    @cached_property
+    def of_state(self) -> "Standardiser":
+        """Of arrays ``(..., K)``."""
+        return Standardiser(self.state)
+
 
 def fit_scale(name: str, values: npt.ArrayLike) -> Scale:
     """Return the scale of a variable's values; NaN is passed over, few values have a spread of 1."""
@@ -70,21 +86,34 @@ def fit_scale(name: str, values: npt.ArrayLike) -> Scale:
     return Scale(name=name, centre=float(centre), spread=float(spread), is_log=is_log, floor=floor)
 
 
-def standardise(values: npt.ArrayLike, scales: Sequence[Scale]) -> Floats:
-    """Return ``(..., V)`` values in their spreads from the centre, kept within :data:`CLIP`; NaN stays.
+class Standardiser:
+    """Scales as arrays: brings values near 0.
 
-    Raises:
-        ShapeError: There is not one scale a column.
+    Args:
+        scales: One a column.
     """
-    numbers = np.array(values, dtype=np.float64)
-    if numbers.shape[-1:] != (len(scales),):
-        raise ShapeError("Each column has a scale", found=f"shape {numbers.shape}, {len(scales)} scales")
-    is_log = [scale.is_log for scale in scales]
-    floors = np.array([scale.floor for scale in scales])
-    numbers[..., is_log] = np.log(np.maximum(numbers[..., is_log], floors[is_log]))
-    centres, spreads = (np.array([getattr(scale, name) for scale in scales]) for name in ("centre", "spread"))
-    clipped: Floats = np.clip((numbers - centres) / spreads, -CLIP, CLIP).astype(np.float32)
-    return clipped
+
+    def __init__(self, scales: Sequence[Scale]) -> None:
+        self._logs = np.flatnonzero([scale.is_log for scale in scales])
+        self._floors = np.array([scale.floor for scale in scales if scale.is_log])
+        self._centres = np.array([scale.centre for scale in scales])
+        self._spreads = np.array([scale.spread for scale in scales])
+
+    def __call__(self, values: npt.ArrayLike) -> Floats:
+        """Return ``(..., V)`` values in their spreads from the centre, kept within :data:`CLIP`; NaN stays.
+
+        Raises:
+            ShapeError: There is not one scale a column.
+        """
+        numbers = np.array(values, dtype=np.float64)
+        if numbers.shape[-1:] != self._centres.shape:
+            raise ShapeError(
+                "Each column has a scale", found=f"shape {numbers.shape}, {len(self._centres)} scales"
+            )
+        numbers[..., self._logs] = np.log(np.maximum(numbers[..., self._logs], self._floors))
+        numbers -= self._centres
+        numbers /= self._spreads
+        return np.clip(numbers, -CLIP, CLIP, out=numbers).astype(np.float32)
 
 
 def _skewness(values: npt.NDArray[np.float64]) -> float:

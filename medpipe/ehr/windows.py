@@ -1,5 +1,7 @@
 """Extremes of a series over windows of time, in O(N log N)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,19 +21,31 @@ def trailing_minimum(series: Series, window_h: float) -> Array:
 
 
 def maximum_between(series: Series, after_h: npt.ArrayLike, until_h: npt.ArrayLike) -> Array:
-    """Return the greatest value in ``(after, until]`` for each pair; NaN where nothing was measured.
+    """Return the greatest value in ``(after, until]`` for each pair; see :func:`maxima_between`."""
+    return maxima_between((series,), after_h, until_h)[..., 0]
+
+
+def maxima_between(several: Sequence[Series], after_h: npt.ArrayLike, until_h: npt.ArrayLike) -> Array:
+    """Return ``(..., L)`` the greatest value of each of L series in ``(after, until]`` for each pair.
+
+    It is NaN where nothing was measured.
 
     Args:
-        series: Of which the values are taken.
+        several: Of which the values are taken.
         after_h: Any shape; a value at this time is left out.
         until_h: A shape that broadcasts with it; a value at this time counts.
     """
     after, until = np.broadcast_arrays(
         np.asarray(after_h, dtype=np.float64), np.asarray(until_h, dtype=np.float64)
     )
-    start = last_at(series.time_h, after) + 1
-    stop = last_at(series.time_h, until) + 1
-    return range_maximum(series.values, start.ravel(), stop.ravel()).reshape(after.shape)
+    start, stop = np.empty((2, *after.shape, len(several)), dtype=np.intp)
+    before = 0
+    for place, series in enumerate(several):
+        start[..., place] = before + last_at(series.time_h, after) + 1
+        stop[..., place] = before + last_at(series.time_h, until) + 1
+        before += len(series)
+    values = np.concatenate([np.empty(0), *(series.values for series in several)])
+    return range_maximum(values, start.ravel(), stop.ravel()).reshape(start.shape)
 
 
 def last_at(time_h: Array, moments_h: Array) -> Indices:

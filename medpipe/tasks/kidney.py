@@ -116,7 +116,16 @@ class KidneyTask:
         Raises:
             ShapeError: Output, truth and task do not fit each other.
         """
-        losses = self.losses(output, truth)
+        return self.total(output, self.losses(output, truth), weights)
+
+    def total(self, output: AkiOutput, losses: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
+        """Return the weighted sum of losses that were computed before; see :meth:`loss`.
+
+        Args:
+            output: Of the network.
+            losses: As of :meth:`losses`.
+            weights: As of :meth:`loss_weights`.
+        """
         # Every head has a gradient in every batch: training in several processes waits for all of them.
         nothing = 0.0 * output.risk_logits.sum()
         if output.lab_maxima is not None:

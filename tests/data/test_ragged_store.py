@@ -54,6 +54,25 @@ def test_store_that_was_cut_short_is_told(tmp_path: Path) -> None:
     assert caught.value.code is Code.E_DATASET
 
 
+@pytest.mark.parametrize("name", ["b.ends", "items.jsonl"])
+def test_store_that_lost_the_end_of_a_list_is_told(tmp_path: Path, name: str) -> None:
+    written(tmp_path / "store")
+    path = tmp_path / "store" / name
+    path.write_bytes(path.read_bytes()[:-9])
+    store = RaggedStore(tmp_path / "store")
+    with pytest.raises(SettingsError, match=name) as caught:
+        (store.read(0, "b"), store.items)
+    assert caught.value.code is Code.E_DATASET
+
+
+def test_store_of_an_earlier_form_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_text(
+        '{"format": "medpipe ragged store 1", "facts": {}, "items": [], "columns": {}}'
+    )
+    with pytest.raises(SettingsError, match="made again"):
+        RaggedStore(tmp_path)
+
+
 def test_folder_without_an_index_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no prepared data"):
         RaggedStore(tmp_path)

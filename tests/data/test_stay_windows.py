@@ -67,8 +67,15 @@ def test_stays_are_batched_with_those_of_like_length() -> None:
     assert all(len({key.stay % 2 for key in keys}) == 1 for keys in sampler)
 
 
+def test_stays_that_are_not_mixed_come_by_length() -> None:
+    sampler = WindowSampler([7, 5, 6, 5, 90], batch_stays=2, window=64, shuffle=False)
+    assert [[key.stay for key in keys] for keys in sampler] == [[1, 3], [2, 0], [4], [4]]
+
+
 def test_window_past_the_end_of_a_stay_is_empty() -> None:
-    windows = StayWindows(np.array([5]), lambda stay, start, stop: window_of(stop - start, start=start))
+    windows = StayWindows(
+        np.array([5]), lambda keys: [window_of(stop - start, start=start) for _, start, stop in keys]
+    )
     assert len(windows) == 1
     assert windows[WindowKey(0, 4, 8)].batch.values[0, :, 0].tolist() == [4]
     past = windows[WindowKey(0, 8, 12)]

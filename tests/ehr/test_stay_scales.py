@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medpipe.core.errors import ShapeError
-from medpipe.ehr.stay_scales import CLIP, Scale, StayScales, fit_scale, standardise
+from medpipe.ehr.stay_scales import CLIP, Scale, Standardiser, StayScales, fit_scale
 
 
 def test_centre_is_the_median_and_a_quartile_lies_at_0_67() -> None:
@@ -16,14 +16,14 @@ def test_centre_is_the_median_and_a_quartile_lies_at_0_67() -> None:
 
 
 def test_far_values_are_kept_within_the_clip_and_nan_stays() -> None:
-    found = standardise([[1e9], [-1e9], [np.nan]], [fit_scale("sodium", np.arange(101.0))])
+    found = Standardiser([fit_scale("sodium", np.arange(101.0))])([[1e9], [-1e9], [np.nan]])
     np.testing.assert_array_equal(found[:, 0], [CLIP, -CLIP, np.nan])
 
 
 def test_doubling_is_one_step_where_large_values_run_far_out() -> None:
     scale = fit_scale("creatinine", np.exp(np.random.default_rng(0).normal(4, 1, 2000)))
     assert scale.is_log
-    low, middle, high = standardise([[50.0], [100.0], [200.0]], [scale])[:, 0]
+    low, middle, high = Standardiser([scale])([[50.0], [100.0], [200.0]])[:, 0]
     assert high - middle == pytest.approx(middle - low, rel=1e-5)
 
 
@@ -40,4 +40,4 @@ def test_scales_survive_text() -> None:
 
 def test_a_column_without_a_scale_is_refused() -> None:
     with pytest.raises(ShapeError, match="2"):
-        standardise(np.zeros((3, 2)), [Scale(name="ph", centre=0, spread=1)])
+        Standardiser([Scale(name="ph", centre=0, spread=1)])(np.zeros((3, 2)))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -52,8 +51,8 @@ def read_meds(path: Path) -> Iterator[RawPatient]:
     subjects = Contiguous(_SUBJECT)
     for shard in shards:
         place = shard.name if path.is_file() else shard.relative_to(path).as_posix()
-        columns = _columns(shard, place)
-        for subject, rows in subjects.patients(stream_parquet(shard, columns), place=place):
+        batches = map(_typed, stream_parquet(shard, _columns(shard, place)))
+        for subject, rows in subjects.patients(batches, place=place):
             yield _patient(str(subject), rows)
 
 
@@ -105,15 +104,28 @@ def _columns(shard: Path, place: str) -> tuple[str, ...]:
     return (*_NEEDS, _NUMBER) if _NUMBER in schema.names else _NEEDS
 
 
+def _typed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with all columns, in one type each: for one patient after the other it takes long."""
+    codes = pc.cast(batch.column("code"), pa.string())
+    if codes.null_count:
+        codes = codes.fill_null("")
+    numbers = pa.nulls(len(batch), pa.float64())
+    if _NUMBER in batch.schema.names:
+        numbers = pc.cast(batch.column(_NUMBER), pa.float64())
+    columns = [
+        batch.column(_SUBJECT),
+        pc.cast(batch.column("time"), pa.timestamp("us"), safe=False),
+        codes,
+        numbers,
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=[*_NEEDS, _NUMBER])
+
+
 def _patient(subject: str, rows: pa.Table) -> RawPatient:
-    times = _column(pc.cast(rows["time"], pa.timestamp("us"), safe=False))
-    codes = _column(pc.cast(rows["code"], pa.string()).fill_null(""))
+    times, codes, values = (rows[name].to_numpy() for name in ("time", "code", _NUMBER))
     is_static = np.isnat(times)
     is_birth = codes == BIRTH
     is_event = ~is_static & ~is_birth
-    values = np.full(len(times), np.nan)
-    if _NUMBER in rows.column_names:
-        values = np.asarray(_column(pc.cast(rows[_NUMBER], pa.float64())), dtype=np.float64)
     statics: dict[str, Any] = {STATIC_CODES: tuple(codes[is_static & ~is_birth].tolist())}
     origin = times[is_event].min() if is_event.any() else None
     births = times[is_birth & ~is_static]
@@ -128,10 +140,3 @@ def _patient(subject: str, rows: pa.Table) -> RawPatient:
         statics=statics,
         origin=origin,
     )
-
-
-def _column(column: Any) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = (
-        column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
-    )
-    return array

@@ -1,6 +1,5 @@
 """Heads: from the features of a step to curves over horizons that never fall."""
 
-from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
 
@@ -39,11 +38,6 @@ class RisingHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(B, T, num_horizons, num_curves)`` float32 of ``(B, T, in_width)``."""
         numbers: Tensor = self.linear(features).float().unflatten(-1, self._shape)
+        steps = softplus(numbers[..., 1:, :]).unbind(-2)
         # One addition after the other: a parallel cumsum rounds each sum in its own way, and might fall.
-        return torch.stack(list(accumulate(_steps(numbers), torch.add)), dim=-2)
-
-
-def _steps(numbers: Tensor) -> Iterator[Tensor]:
-    first, *others = numbers.unbind(-2)
-    yield first
-    yield from map(softplus, others)
+        return torch.stack(list(accumulate((numbers[..., 0, :], *steps), torch.add)), dim=-2)

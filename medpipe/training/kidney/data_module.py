@@ -1,14 +1,14 @@
 """The data of a training on stays: windows drawn by seed and epoch alone."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import lightning
 import numpy as np
 from torch.utils.data import DataLoader
 
-from medpipe.data.stay_windows import StayWindow, StayWindows, WindowSampler, collate_windows
+from medpipe.data.stay_windows import StayWindow, StayWindows, WindowKey, WindowSampler, collate_windows
 from medpipe.training.kidney.reading import StayReader
 
 _NUMBER_BYTES = 4
@@ -86,10 +86,16 @@ def stay_windows(reader: StayReader, stays: Sequence[int], *, cached: int = 0) -
         cached: Windows that are kept in memory.
     """
     lengths = reader.store.lengths("end_h")[np.asarray(stays, dtype=np.int64)]
+    kept: dict[WindowKey, StayWindow] = {}
 
-    @lru_cache(maxsize=cached)
-    def read(number: int, start: int, stop: int) -> StayWindow:
-        return reader.window(stays[number], start, stop)
+    def read(keys: Sequence[WindowKey]) -> list[StayWindow]:
+        missing = [key for key in keys if key not in kept]
+        windows = reader.windows([key._replace(stay=stays[key.stay]) for key in missing])
+        fresh = dict(zip(missing, windows, strict=True))
+        found = [fresh[key] if key in fresh else kept[key] for key in keys]
+        # Epochs have the same windows: those that come first are kept, and none is turned out by others.
+        kept.update(islice(fresh.items(), max(0, cached - len(kept))))
+        return found
 
     return StayWindows(lengths, read)
 

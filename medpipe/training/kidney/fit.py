@@ -119,7 +119,7 @@ def risk_logits(
     sampler = WindowSampler(windows.lengths, batch_stays=batch_stays, window=window, shuffle=False)
     with torch.no_grad():
         for keys in sampler:
-            batch = collate_windows([windows[key] for key in keys])
+            batch = collate_windows(windows.several(keys))
             output = network(batch.batch.to(device), None if batch.is_first else state)
             state = output.state
             logits = output.risk_logits.double().cpu().numpy()

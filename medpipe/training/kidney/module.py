@@ -49,11 +49,12 @@ class KidneyModule(lightning.LightningModule):
     def training_step(self, batch: WindowBatch, index: int) -> Tensor:
         """Return the loss of a window; its state goes on to the next window without a gradient."""
         output = self._read(batch)
-        loss = self._task.loss(output, batch.truth, self.weights)
+        losses = self._task.losses(output, batch.truth)
+        loss = self._task.total(output, losses, self.weights)
         if self._recipe.loss.lookup_l1:
             loss = loss + self._recipe.loss.lookup_l1 * self.network.lookup_l1()
         self._log("loss", loss, batch)
-        for name, part in self._task.losses(output, batch.truth).items():
+        for name, part in losses.items():
             self._log(f"loss_{name}", part.detach(), batch)
         return loss
 

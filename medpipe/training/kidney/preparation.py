@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,8 @@ from medpipe.ehr.stay_statics import STATICS, static_numbers
 from medpipe.io.records.open_records import open_records, sniff_records
 from medpipe.io.records.raw_patient import SEX, UNIT, Labels
 from medpipe.training.kidney.recipe import KidneyRecipe, Yaib6
-from medpipe.training.trainer import Progress
+
+Progress = Callable[[str, int, int], None]
 
 _FLOAT_ARRAYS: Final = ("carried", "least", "greatest", "since_h", "state")
 
@@ -96,9 +97,11 @@ def _items(
         except RefusedError:
             done["refused"] += 1
             continue
-        record = with_codes(known.record, raw) if recipe.inputs.codes else known.record
-        for code in sorted({str(code) for code in record.codes if str(code).startswith(CODE_PREFIXES)}):
-            vocabulary.setdefault(code, len(vocabulary))
+        record = known.record
+        if recipe.inputs.codes:
+            record = with_codes(record, raw)
+            for code in sorted(code for code in set(record.codes.tolist()) if code.startswith(CODE_PREFIXES)):
+                vocabulary.setdefault(code, len(vocabulary))
         for stay in hospital_stays(record):
             arrays = _stay_arrays(recipe, record, stay, known, vocabulary)
             done["stays" if arrays else "without_steps"] += 1
@@ -177,12 +180,22 @@ def _labels(known: Harmonised) -> Labels:
     return known.labels
 
 
-def stored_steps(store: RaggedStore, number: int) -> StaySteps:
-    """Return the steps of a stay as they were prepared."""
+def stored_steps(store: RaggedStore, number: int, start: int = 0, stop: int | None = None) -> StaySteps:
+    """Return the steps of a stay as they were prepared.
+
+    Args:
+        store: Prepared stays.
+        number: Of the stay.
+        start: First step.
+        stop: After the last step; None for the end of the stay.
+    """
+    here = slice(start, stop)
+    code_counts = store.read(number, "code_counts")
+    first, after = code_counts[:start].sum(), code_counts[:stop].sum()
     return StaySteps(
-        end_h=store.read(number, "end_h"),
-        **{name: store.read(number, name) for name in _FLOAT_ARRAYS},
-        counts=store.read(number, "counts"),
-        codes=store.read(number, "codes").astype(np.int64),
-        code_counts=store.read(number, "code_counts").astype(np.int64),
+        end_h=store.read(number, "end_h")[here],
+        **{name: store.read(number, name)[here] for name in _FLOAT_ARRAYS},
+        counts=store.read(number, "counts")[here],
+        codes=store.read(number, "codes")[first:after].astype(np.int64),
+        code_counts=code_counts[here].astype(np.int64),
     )

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from medpipe.data.ragged_store import RaggedStore
-from medpipe.data.stay_windows import collate_windows
+from medpipe.data.stay_windows import WindowKey, collate_windows
 from medpipe.ehr.baseline import BaselineRule
+from medpipe.training.kidney.data_module import stay_windows
 from medpipe.training.kidney.preparation import prepare_stays
 from medpipe.training.kidney.reading import StayReader, fit_encoding
 from medpipe.training.kidney.recipe import Aki48, InputsRecipe, KidneyRecipe
@@ -85,3 +86,31 @@ def test_windows_of_a_stay_are_its_steps_and_codes_known_in_training_are_kept(st
     assert part.codes is not None
     assert part.codes.tolist() == []
     assert collate_windows([reader.window(0, 0, 5), reader.window(1, 0, 4)]).batch.lengths.tolist() == [5, 4]
+
+
+def test_windows_that_are_read_together_are_those_read_alone(store: RaggedStore) -> None:
+    reader = StayReader(store, fit_encoding(store, [0, 1], RECIPE.inputs, seed=0))
+    keys = [WindowKey(0, 1, 4), WindowKey(1, 0, 4), WindowKey(0, 5, 5), WindowKey(1, 1, 2)]
+    for together, key in zip(reader.windows(keys), keys, strict=True):
+        alone = reader.window(*key)
+        assert together.start == key.start
+        for found, expected in zip(
+            (*together.batch, *together.truth), (*alone.batch, *alone.truth), strict=True
+        ):
+            torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+    assert reader.windows([]) == []
+    first, _, _, last = (item.batch.codes for item in reader.windows(keys))
+    assert first is not None
+    assert last is not None
+    assert (first.tolist(), last.tolist()) == ([], [1])
+
+
+def test_windows_beyond_what_is_kept_are_read_again(store: RaggedStore) -> None:
+    reader = StayReader(store, fit_encoding(store, [0, 1], RECIPE.inputs, seed=0))
+    keys = [WindowKey(0, 0, 4), WindowKey(1, 0, 4)]
+    windows = stay_windows(reader, (1, 0), cached=1)
+    first, again = windows.several(keys), windows.several(keys)
+    assert again[0].batch is first[0].batch
+    assert again[1].batch is not first[1].batch
+    assert [item.batch.lengths.tolist() for item in again] == [[4], [4]]
+    assert torch.equal(first[1].batch.values, reader.window(0, 0, 4).batch.values)
