@@ -17,6 +17,7 @@ from medpipe.text.code_vectors import CodeVectors
 from medpipe.training.checkpoints import network_state
 from medpipe.training.kidney.code_start import start_lookups
 from medpipe.training.kidney.data_module import StayData, stay_windows
+from medpipe.training.kidney.labelled import labelled_stays
 from medpipe.training.kidney.labs import fitted_labs
 from medpipe.training.kidney.module import MONITOR, VALIDATED, KidneyModule
 from medpipe.training.kidney.reading import StayReader
@@ -75,6 +76,7 @@ def fit_network(
         reader,
         train=train,
         validation=validation,
+        labelled=labelled_stays(reader.store, train, recipe.labelled, seed=recipe.split_seed),
         batch_stays=recipe.batch_stays,
         window=recipe.window,
         seed=seed,

@@ -163,6 +163,8 @@ class KidneyRecipe(Part):
         split: Shares of the patients.
         split_by: ``"records"`` takes the split that MEDS records bring along (tuning is the validation,
             held_out the test), where they bring one; ``"seed"`` draws anew.
+        labelled: Share of the patients trained on whose outcomes are learned from; lab maxima are learned of
+            all.
         split_seed: Of the split alone, so that seeds of networks are judged on one.
         network: What is trained.
         loss: How much each loss counts.
@@ -183,6 +185,7 @@ class KidneyRecipe(Part):
     inputs: InputsRecipe = InputsRecipe()
     split: SplitShares = SplitShares()
     split_by: Literal["records", "seed"] = "records"
+    labelled: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     split_seed: int = 0
     network: NetworkRecipe = NetworkRecipe(name="aki-rnn")
     loss: LossRecipe = LossRecipe()

@@ -36,6 +36,7 @@ from medpipe.training.kidney.figures import (
     horizons_of,
 )
 from medpipe.training.kidney.fit import fit_network, risk_logits
+from medpipe.training.kidney.labelled import labelled_stays
 from medpipe.training.kidney.merging import TreeWeight, choose_weight, merged
 from medpipe.training.kidney.packaging import Trained, package_kidney
 from medpipe.training.kidney.predictions import groups_of, predictions_of
@@ -219,7 +220,10 @@ def _forests(recipe: KidneyRecipe, reader: StayReader, parts: Parts) -> Forests 
         return None
     train, validation = (
         (reader.table(stays), read_truth(reader.store, stays).outcomes)
-        for stays in (parts["train"], parts["validation"])
+        for stays in (
+            labelled_stays(reader.store, parts["train"], recipe.labelled, seed=recipe.split_seed),
+            parts["validation"],
+        )
     )
     return fit_trees(recipe.trees, train=train, validation=validation, seed=recipe.split_seed)
 
