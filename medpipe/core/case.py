@@ -69,6 +69,7 @@ class Case:
         masks: Label maps by name.
         records: Patients of a record shard; empty for studies.
         tables: Output tables by name.
+        texts: Text files of the study folder by relative path, such as ``counts.json``.
         findings: What stages found, in their order.
         flags: What a reader of the results must know.
         figures: Pictures drawn so far.
@@ -82,6 +83,7 @@ class Case:
     masks: Mapping[str, Mask] = field(default_factory=dict)
     records: "tuple[PatientRecord, ...]" = ()
     tables: "Mapping[str, pa.Table]" = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     flags: tuple[QualityFlag, ...] = ()
     figures: tuple[Figure, ...] = ()

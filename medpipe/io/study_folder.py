@@ -75,6 +75,7 @@ class Gift(Value):
     figures: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     cards: tuple[Maker, ...] = ()
 
 

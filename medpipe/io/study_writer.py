@@ -64,6 +64,9 @@ def write_study(folder: Path, case: Case, provenance: Provenance) -> None:
         (folder / TABLES).mkdir()
         for name, table in case.tables.items():
             pyarrow.parquet.write_table(table, folder / TABLES / f"{name}.parquet")
+    for name, text in case.texts.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def summarise_image(image: "Image") -> ImageSummary:

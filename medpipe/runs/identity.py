@@ -34,7 +34,8 @@ class Names(StrEnum):
 
     HASHED = "hashed"
     ORIGINAL = "original"
-    """For data that is already de-identified: file or BIDS names, sanitised, with a short hash."""
+    """For data that is already de-identified: file or BIDS names, sanitised, with a short hash; the patients
+    of records keep their own."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,22 @@ class Identity:
     def patient_id(self, patient: str) -> str:
         """Return the id of a patient; empty where the header names none."""
         return f"pt-{self._digest('patient', patient)}" if patient else ""
+
+    def record_id(self, patient: str) -> str:
+        """Return the id of a patient of health records, safe as a file name.
+
+        Original names stay as they are where they can; what was changed ends in a short hash.
+        """
+        if self.names is Names.HASHED:
+            return f"pt-{self._digest('patient', patient)}"
+        safe = _UNSAFE.sub("-", patient).strip("-.")[:60]
+        if safe == patient:
+            return patient
+        return "-".join(filter(None, (safe, self._digest("patient", patient)[:8])))
+
+    def stay_id(self, stay: str) -> str:
+        """Return the id of a stay, which a source may write as the number of the encounter."""
+        return stay if self.names is Names.ORIGINAL else f"sy-{self._digest('stay', stay)}"
 
     def _digest(self, purpose: str, text: str) -> str:
         message = f"{purpose}\0{text}".encode("utf-8", "surrogatepass")
@@ -117,7 +134,7 @@ def mapping_csv(
             str(len(study.paths)),
             study.paths[0] if study.paths else "",
         )
-        rows[study_id] = [_cell(value) for value in row]
+        rows[study_id] = [table_cell(value) for value in row]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -171,7 +188,7 @@ def _read_key(path: Path) -> bytes:
     return text.encode("ascii")
 
 
-def _cell(text: str) -> str:
+def table_cell(text: str) -> str:
     """Keep spreadsheets from reading a header field as a formula, or a line of one as a row of the table."""
     clean = _CONTROL.sub("", text)
     return f"'{clean}" if clean.lstrip().startswith(_FORMULA_STARTS) else clean

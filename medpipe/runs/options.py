@@ -10,7 +10,7 @@ from medpipe.runs.plan import WHOLE, Shard
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run works; none of it changes results but ``seed``, ``key``, ``names`` and ``group_by``.
+    """How a run works; none of it changes results but ``seed``, ``key``, ``names`` and what makes a unit.
 
     Attributes:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
@@ -24,6 +24,7 @@ class RunOptions:
         names: How studies are named.
         key: Key file; None for the user's own key.
         group_by: ``"study"`` or ``"folder"``.
+        shard_patients: Patients a shard of health records.
     """
 
     device: str = "auto"
@@ -37,3 +38,4 @@ class RunOptions:
     names: Names = Names.HASHED
     key: Path | None = None
     group_by: Literal["study", "folder"] = "study"
+    shard_patients: int = 1000

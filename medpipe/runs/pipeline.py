@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,6 +25,14 @@ DERIVED_KEYS: Final = frozenset({"version", "assets"})
 """Keys of a resolved stage that follow from the code and the packages, not from the file."""
 
 Preference = Literal["most_slices", "fewest_slices", "thinnest", "first_uid"]
+
+
+class PipelineInput(StrEnum):
+    """What the units of a pipeline are."""
+
+    STUDIES = "studies"
+    RECORDS = "records"
+    """Shards of patients out of health records."""
 
 
 class RoleRule(BaseModel):
@@ -59,6 +68,7 @@ class _File(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
+    input: PipelineInput = PipelineInput.STUDIES
     accepts: dict[str, RoleRule] = Field(default_factory=dict)
     stages: tuple[_StageEntry, ...] = Field(min_length=1)
 
@@ -107,18 +117,21 @@ class Pipeline:
         description: One or two sentences for people.
         accepts: Which series takes which role.
         stages: In order.
+        input: Whether its units are studies or shards of patients.
     """
 
     name: str
     description: str
     accepts: Mapping[str, RoleRule]
     stages: tuple[StageSpec, ...]
+    input: PipelineInput = PipelineInput.STUDIES
 
     def resolved(self) -> dict[str, Any]:
         """Return all settings, defaults included, as ``run.json`` keeps them."""
         return {
             "name": self.name,
             "description": self.description,
+            **({} if self.input is PipelineInput.STUDIES else {"input": self.input.value}),
             "accepts": {role: rule.model_dump(mode="json") for role, rule in self.accepts.items()},
             "stages": [
                 {
@@ -139,7 +152,7 @@ class Pipeline:
     def changed_stages(self, old: Mapping[str, Any]) -> tuple[str, ...]:
         """Name what differs from the resolved settings of an older run."""
         new = self.resolved()
-        changed = [part for part in ("name", "accepts") if new[part] != old.get(part)]
+        changed = [part for part in ("name", "input", "accepts") if new.get(part) != old.get(part)]
         before = list(old.get("stages", []))
         for index, entry in enumerate(new["stages"]):
             if index >= len(before) or before[index] != entry:
@@ -206,7 +219,8 @@ def build_pipeline(
         kind = stage_class(reference)
         params = _stage_params(kind, settings, index, changes.get(entry.use, {}))
         specs.append(StageSpec(entry.use, reference, kind.version, params, kind.assets(params)))
-    pipeline = Pipeline(file.name, file.description, file.accepts, tuple(specs))
+    pipeline = Pipeline(file.name, file.description, file.accepts, tuple(specs), file.input)
+    _check_input(pipeline, settings)
     _check_flow(pipeline, settings)
     _check_requests(pipeline, settings)
     return pipeline
@@ -244,10 +258,20 @@ def _parse_overrides(overrides: Sequence[str], stages: Sequence[str]) -> dict[st
     return changes
 
 
+def _check_input(pipeline: Pipeline, settings: SettingsFile) -> None:
+    if pipeline.input is PipelineInput.RECORDS and pipeline.accepts:
+        raise SettingsError(
+            Code.E_SETTINGS,
+            f"{settings.place(('accepts',))}: a pipeline of records accepts no images",
+            found=", ".join(pipeline.accepts),
+            fix="Remove 'accepts', or 'input: records'.",
+        )
+
+
 def _check_flow(pipeline: Pipeline, settings: SettingsFile) -> None:
     """Check that each stage finds what it takes among what the stages before it give."""
     carried = {Good(form.value) for rule in pipeline.accepts.values() for form in rule.form}
-    given: set[Good] = set()
+    given = {Good.RECORDS} if pipeline.input is PipelineInput.RECORDS else set()
     for index, spec in enumerate(pipeline.stages):
         kind = stage_class(spec.reference)
         place = settings.place(("stages", index, "use"))
@@ -266,7 +290,9 @@ def _check_flow(pipeline: Pipeline, settings: SettingsFile) -> None:
                 Code.E_SETTINGS,
                 f"{place}: the stage {spec.name!r} takes {', '.join(sorted(kind.takes & INPUTS))}",
                 found=", ".join(sorted(unsuited)) or "no stage before it that loads an image",
-                fix="Change 'form' under 'accepts', or the stages before it.",
+                fix="Write 'input: records'."
+                if kind.takes & INPUTS == {Good.RECORDS}
+                else "Change 'form' under 'accepts', or the stages before it.",
             )
 
 

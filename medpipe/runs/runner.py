@@ -9,7 +9,6 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.core.settings import SettingsFile
 from medpipe.io.study_folder import Provenance
-from medpipe.io.tree import index_tree
 from medpipe.runs.cohort import write_cohort_pages
 from medpipe.runs.folder.book import Progress, StateBook
 from medpipe.runs.folder.lease import Leases, now_iso
@@ -25,8 +24,11 @@ from medpipe.runs.folder.run_folder import (
 from medpipe.runs.folder.state import State
 from medpipe.runs.identity import Identity, Names, load_key
 from medpipe.runs.options import RunOptions
-from medpipe.runs.pipeline import DERIVED_KEYS, Pipeline, build_pipeline, read_pipeline
-from medpipe.runs.plan import Plan, plan_units
+from medpipe.runs.pipeline import DERIVED_KEYS, Pipeline, PipelineInput, build_pipeline, read_pipeline
+from medpipe.runs.plan import Plan
+from medpipe.runs.planning.planner import Planner
+from medpipe.runs.planning.records import RecordPlanner
+from medpipe.runs.planning.studies import StudyPlanner
 from medpipe.runs.summary import RunSummary, summarise
 from medpipe.runs.unit import Unit
 from medpipe.runs.workers.device import choose_devices, num_cores
@@ -47,7 +49,8 @@ def plan(
     options = options or RunOptions()
     resolved = _resolve(pipeline, overrides)
     paths = [Path(path) for path in inputs]
-    return _plan(resolved, paths, options, Identity(load_key(options.key), options.names), progress)
+    identity = Identity(load_key(options.key), options.names)
+    return _planner(resolved, paths, options, identity, progress).preview()
 
 
 def run(
@@ -96,21 +99,21 @@ def _run(
     _check_time_limit(options)
     devices = choose_devices(options.device, options.workers)
     identity = Identity(load_key(options.key), options.names)
-    inputs = [path.absolute() for path in inputs]
+    planner = _planner(pipeline, inputs, options, identity, progress)
     if folder.exists():
         older = folder.read_record()
-        # A folder of several calls keeps the studies of all of them, wherever they were found.
-        inputs += [path for path in map(Path, older.inputs) if path.exists() and path not in inputs]
-        record = _record(pipeline, inputs, options, identity, devices)
+        planner.join(folder, [Path(path) for path in older.inputs])
+        record = _record(pipeline, planner.inputs, options, identity, devices)
         check_continuation(record, older, pipeline, update=options.update)
     else:
         folder.check_new()
-        record = _record(pipeline, inputs, options, identity, devices)
-    planned = _plan(pipeline, inputs, options, identity, progress)
+        record = _record(pipeline, planner.inputs, options, identity, devices)
+    planner.check()
     folder.create(record)
+    planned = planner.plan(folder)
     for unit_id in forget:
         folder.states.path(unit_id).unlink(missing_ok=True)
-    listing = write_listing(folder, planned, identity)
+    listing = write_listing(folder, planned)
     try:
         _work(_Job(folder, pipeline, planned, options, devices, listing, progress))
     finally:
@@ -153,6 +156,7 @@ def retry(
         seed=record.seed,
         names=Names(record.names),
         group_by="folder" if record.group_by == "folder" else "study",
+        shard_patients=record.shard_patients or RunOptions().shard_patients,
     )
     folder = RunFolder(folder.path, durable=options.durable)
     inputs = [Path(path) for path in record.inputs]
@@ -234,19 +238,16 @@ def _resolve(pipeline: str | Path | Pipeline, overrides: Sequence[str]) -> Pipel
     return pipeline if isinstance(pipeline, Pipeline) else read_pipeline(pipeline, overrides=overrides)
 
 
-def _plan(
+def _planner(
     pipeline: Pipeline,
     inputs: Sequence[Path],
     options: RunOptions,
     identity: Identity,
     progress: Progress | None,
-) -> Plan:
-    def on_index(done: int, total: int) -> None:
-        if progress is not None:
-            progress("index", done, total)
-
-    index = index_tree(inputs, group_by=options.group_by, progress=on_index)
-    return plan_units(index, pipeline, identity)
+) -> Planner:
+    if pipeline.input is PipelineInput.RECORDS:
+        return RecordPlanner(inputs, options, identity, progress)
+    return StudyPlanner(pipeline, inputs, options, identity, progress)
 
 
 def _record(
@@ -263,6 +264,7 @@ def _record(
         key_fingerprint=identity.fingerprint,
         group_by=options.group_by,
         seed=options.seed,
+        shard_patients=options.shard_patients if pipeline.input is PipelineInput.RECORDS else None,
         medpipe=medpipe_version(),
         libraries=library_versions(),
         started=now_iso(),

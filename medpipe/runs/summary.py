@@ -8,6 +8,7 @@ from medpipe.runs.folder.lease import is_held
 from medpipe.runs.folder.ledger import read_states
 from medpipe.runs.folder.run_folder import RunFolder
 from medpipe.runs.folder.state import State, UnitState, count_states
+from medpipe.runs.plan import UnitKind
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class RunSummary:
         num_files: Files that were indexed.
         num_skipped: Files that are no images.
         states: State of each unit by id.
+        num_patients: Patients of all shards; None where units are studies.
+        kind: What the units are.
     """
 
     folder: Path
@@ -27,6 +30,8 @@ class RunSummary:
     num_files: int
     num_skipped: int
     states: Mapping[str, UnitState] = field(default_factory=dict)
+    num_patients: int | None = None
+    kind: UnitKind = UnitKind.STUDY
 
     @property
     def num_units(self) -> int:
@@ -50,7 +55,13 @@ def summarise(folder: RunFolder) -> RunSummary:
             state = state.model_copy(update={"state": State.PENDING})
         merged[unit.id] = state
     return RunSummary(
-        folder.path, count_states(merged.values()), listing.num_files, len(listing.skipped), merged
+        folder.path,
+        count_states(merged.values()),
+        listing.num_files,
+        len(listing.skipped),
+        merged,
+        listing.num_patients,
+        listing.kind,
     )
 
 

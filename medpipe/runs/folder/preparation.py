@@ -8,13 +8,12 @@ from medpipe.io.atomic import sweep_leftovers
 from medpipe.runs.folder.lease import EXPIRY_S, Leases, is_held
 from medpipe.runs.folder.run_folder import ListedUnit, RunFolder, RunListing
 from medpipe.runs.folder.state import UnitState
-from medpipe.runs.identity import Identity, mapping_csv, write_secret
 from medpipe.runs.plan import Plan
 from medpipe.runs.unit import unit_of_scratch
 from medpipe.runs.workers.outcome import outcome_of_error
 
 
-def write_listing(folder: RunFolder, planned: Plan, identity: Identity) -> RunListing:
+def write_listing(folder: RunFolder, planned: Plan) -> RunListing:
     """Write which units there are; units of an earlier call stay listed, so that none is lost."""
     units = {unit.id: unit for unit in folder.read_listing().units}
     units.update((unit.id, ListedUnit(id=unit.id, label=unit.label)) for unit in planned.units)
@@ -22,11 +21,10 @@ def write_listing(folder: RunFolder, planned: Plan, identity: Identity) -> RunLi
         num_files=planned.num_files,
         units=tuple(units[unit_id] for unit_id in sorted(units)),
         skipped=tuple((item.path, item.reason) for item in planned.skipped),
+        num_patients=planned.num_patients,
+        kind=planned.kind,
     )
     folder.write_listing(listing)
-    pairs = zip((unit.id for unit in planned.units), planned.studies, strict=True)
-    mapping = folder.path / "mapping.csv"
-    write_secret(mapping, mapping_csv(pairs, identity, older=mapping))
     return listing
 
 
@@ -40,7 +38,7 @@ def note_vanished(folder: RunFolder, listing: RunListing, planned: Plan) -> None
         if state is None or not state.state.is_final:
             error = RefusedError(
                 Code.E_CHANGED,
-                "The study was indexed earlier and is no longer among the inputs",
+                f"The {listing.kind.value} was indexed earlier and is no longer among the inputs",
                 fix="Give the same inputs again.",
             )
             outcome = outcome_of_error(error, "index")

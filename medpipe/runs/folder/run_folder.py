@@ -13,6 +13,7 @@ from medpipe.core.errors import MachineError, SettingsError
 from medpipe.io.atomic import TEMPORARY_PREFIX, write_text
 from medpipe.runs.folder.state import StateStore
 from medpipe.runs.pipeline import Pipeline
+from medpipe.runs.plan import UnitKind
 
 RUN_FORMAT: Final = "medpipe run 1"
 _LIBRARIES: Final = ("numpy", "scikit-image", "torch", "monai", "pydicom", "nibabel")
@@ -31,6 +32,7 @@ class RunRecord(BaseModel):
         seed: Seed of the run.
         medpipe: Version.
         libraries: Versions of the libraries that results depend on.
+        shard_patients: Patients a shard; None where units are studies.
         started: UTC, ISO 8601.
         host: Machine that started the run.
         device: Device that was chosen.
@@ -45,6 +47,7 @@ class RunRecord(BaseModel):
     key_fingerprint: str
     group_by: str
     seed: int
+    shard_patients: int | None = None
     medpipe: str
     libraries: dict[str, str] = Field(default_factory=dict)
     started: str
@@ -62,13 +65,23 @@ class ListedUnit(BaseModel):
 
 
 class RunListing(BaseModel):
-    """Content of ``index.json``: the units, and the files that are none."""
+    """Content of ``index.json``: the units, and the files that are none.
+
+    Attributes:
+        num_files: All files that were seen.
+        units: Every unit.
+        skipped: Path and reason of files that hold nothing to work on.
+        num_patients: Patients of all shards; None where units are studies.
+        kind: What the units are.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     num_files: int
     units: tuple[ListedUnit, ...]
     skipped: tuple[tuple[str, str], ...]
+    num_patients: int | None = None
+    kind: UnitKind = UnitKind.STUDY
 
 
 @dataclass(frozen=True)
@@ -181,13 +194,14 @@ def check_continuation(record: RunRecord, old: RunRecord, pipeline: Pipeline, *,
     """Check that a run may go on in the folder of an older one.
 
     Raises:
-        SettingsError: The key, naming or grouping differ, or the pipeline changed and ``update`` is
+        SettingsError: The key, naming, grouping or shards differ, or the pipeline changed and ``update`` is
             off (``E_PIPELINE_CHANGED``, naming the stages).
     """
     for name, words in (
         ("key_fingerprint", "another key"),
         ("names", "another naming"),
         ("group_by", "another grouping"),
+        ("shard_patients", "shards of another size"),
     ):
         if getattr(record, name) != getattr(old, name):
             raise SettingsError(

@@ -206,6 +206,7 @@ def _gift(before: Case, after: Case) -> Gift:
         figures=tuple(figure.name for figure in after.figures[len(before.figures) :]),
         masks=new(before.masks, after.masks),
         tables=new(before.tables, after.tables),
+        texts=new(before.texts, after.texts),
         cards=new(before.cards, after.cards),
     )
 

@@ -60,6 +60,9 @@ def _with_gift(folder: StudyFolder, record: StageRecord, case: Case) -> Case:
         case = case.with_(cards={**case.cards, **{maker: folder.cards[maker] for maker in gave.cards}})
     if gave.tables:
         case = case.with_(tables={**case.tables, **_read_tables(folder.path, gave.tables)})
+    if gave.texts:
+        texts = {name: (folder.path / name).read_text(encoding="utf-8") for name in gave.texts}
+        case = case.with_(texts={**case.texts, **texts})
     return case
 
 
