@@ -114,6 +114,7 @@ class Code(StrEnum):
     W_UNSEEN = "W_UNSEEN", "the image lies beyond those that the model was trained on"
     W_MEMORY = "W_MEMORY", "memory did not suffice: the work was done in smaller steps"
     W_UNIT = "W_UNIT", "values whose unit is unknown or in doubt were left out"
+    W_PATIENTS = "W_PATIENTS", "patients of a shard were refused; the others were worked on"
     W_NO_LABS = "W_NO_LABS", "the record holds no laboratory value"
     W_EMPTY = "W_EMPTY", "the image holds a single value"
 

@@ -59,11 +59,13 @@ class KidneyTruth:
         risks: ``(T, H)`` 1, 0 or NaN where it is not known or not asked.
         lab_maxima: ``(T, H, L)`` in the variables' units; NaN where nothing was measured.
         onset_h: ``(E,)`` onsets within the stay, ascending.
+        onset_stages: ``(E,)`` the stage that each is measured at; None where the labels tell none.
     """
 
     risks: Array
     lab_maxima: Array
     onset_h: Array
+    onset_stages: Array | None = None
 
     def next_onset_h(self, step_h: Array) -> Array:
         """Return ``(T,)`` the first onset after each step; NaN where there is none."""
@@ -112,13 +114,15 @@ def label_kidney(record: PatientRecord, stay: HospitalStay, step_h: Array, rule:
         censored_h=censored,
         horizons_h=rule.horizons_h,
     )
-    onsets = [
-        episode.onset_h
-        for episode in find_episodes(stages, record_end_h=stay.end_h, min_stage=rule.min_stage)
-        if episode.onset_h >= stay.admission_h - TIME_SLACK_H
-    ]
+    onsets = np.array(
+        [
+            episode.onset_h
+            for episode in find_episodes(stages, record_end_h=stay.end_h, min_stage=rule.min_stage)
+            if episode.onset_h >= stay.admission_h - TIME_SLACK_H
+        ]
+    )
     maxima = lab_maxima(record, stay, step_h, labs=rule.labs, horizons_h=rule.horizons_h)
-    return KidneyTruth(labels.labels, maxima, np.array(onsets))
+    return KidneyTruth(labels.labels, maxima, onsets, stages.values[np.searchsorted(stages.time_h, onsets)])
 
 
 def label_yaib(
