@@ -18,6 +18,7 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
         "measure": "medpipe.runs.stages.measure:Measure",
         "classify": "medpipe.runs.stages.classify:Classify",
         "segment": "medpipe.runs.stages.segment:Segment",
+        "aki": "medpipe.runs.stages.aki:Aki",
         "report": "medpipe.runs.stages.report:Report",
     }
 )

@@ -21,6 +21,9 @@ from medpipe.io.records.raw_patient import Labels, RawPatient
 GROUP_EVENTS: Final = 50_000
 """Rows of records that are written, and read, at a time; a record is never parted."""
 
+SOURCE: Final = "source"
+"""What a shard says of itself: the form that its records had."""
+
 _FACTS: Final = b"medpipe"
 _SCHEMA: Final = pa.schema(
     [

@@ -41,9 +41,7 @@ class AlertChoice:
         if not len(end_h):
             return np.zeros(0, dtype=np.int64)
         one_patient, not_known = np.zeros(len(end_h), dtype=np.int64), np.full(len(end_h), np.nan)
-        steps = risk_steps(
-            one_patient, end_h, probs[:, self.column], not_known, horizon_h=self.horizon_h
-        )
+        steps = risk_steps(one_patient, end_h, probs[:, self.column], not_known, horizon_h=self.horizon_h)
         return np.flatnonzero(simulate_policy(steps, self.policy))
 
 

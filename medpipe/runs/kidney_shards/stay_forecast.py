@@ -5,6 +5,7 @@ Letters: T steps, H horizons, A alerts, E onsets.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,10 @@ from medpipe.ehr.kidney_labels import (
     series_of,
 )
 from medpipe.ehr.series import TIME_SLACK_H
-from medpipe.inference.kidney import StayRisks
 from medpipe.io.records.raw_patient import Labels
+
+if TYPE_CHECKING:
+    from medpipe.inference.kidney import StayRisks
 
 
 class Outcome(StrEnum):
@@ -56,7 +59,7 @@ class StayForecast:
 
     record: PatientRecord
     stay: HospitalStay
-    risks: StayRisks
+    risks: "StayRisks"
     labels: Array
     next_onset_h: Array
     onset_h: Array

@@ -5,7 +5,7 @@ Letters: T steps, H horizons, L labs.
 
 import heapq
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -22,10 +22,12 @@ from medpipe.core.trajectory import (
 )
 from medpipe.ehr.kidney_labels import series_of
 from medpipe.ehr.variables import VARIABLES
-from medpipe.inference.kidney import KidneyForecaster
 from medpipe.io.records.raw_patient import AGE, SEX
 from medpipe.runs.kidney_shards.policy import AlertChoice
 from medpipe.runs.kidney_shards.stay_forecast import StayForecast
+
+if TYPE_CHECKING:
+    from medpipe.inference.kidney import KidneyForecaster
 
 FOLDER: Final = "trajectories"
 """In a unit's folder; a JSON file a stay, and its page beside it."""
@@ -83,7 +85,7 @@ class TrajectoryChoice:
 
 
 def trajectory_of(
-    item: StayForecast, forecaster: KidneyForecaster, choice: AlertChoice, made_by: Maker
+    item: StayForecast, forecaster: "KidneyForecaster", choice: AlertChoice, made_by: Maker
 ) -> StayTrajectory:
     """Return the trajectory of a stay with what drove its first alert, or else its highest risk."""
     risks, record = item.risks, item.record
@@ -119,7 +121,7 @@ def trajectory_of(
     )
 
 
-def _measured(item: StayForecast, forecaster: KidneyForecaster) -> Iterator[MeasuredCourse]:
+def _measured(item: StayForecast, forecaster: "KidneyForecaster") -> Iterator[MeasuredCourse]:
     for name in dict.fromkeys((*MEASURED, *(lab.name for lab in forecaster.labs))):
         series = series_of(item.record, name)
         shown = (series.time_h >= item.stay.admission_h - HISTORY_H) & (series.time_h <= item.stay.end_h)
@@ -132,7 +134,9 @@ def _measured(item: StayForecast, forecaster: KidneyForecaster) -> Iterator[Meas
             )
 
 
-def _drivers(item: StayForecast, forecaster: KidneyForecaster, choice: AlertChoice) -> Iterator[StepDrivers]:
+def _drivers(
+    item: StayForecast, forecaster: "KidneyForecaster", choice: AlertChoice
+) -> Iterator[StepDrivers]:
     risks = item.risks
     if not len(risks.end_h):
         return

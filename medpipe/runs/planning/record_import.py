@@ -24,7 +24,7 @@ from medpipe.io.atomic import atomic_write, sweep_leftovers, write_text
 from medpipe.io.content_hash import sha256_of
 from medpipe.io.records.open_records import open_records, sniff_records
 from medpipe.io.records.raw_patient import STAY, RawPatient
-from medpipe.io.records.record_shards import shard_facts, write_record_shard
+from medpipe.io.records.record_shards import SOURCE, shard_facts, write_record_shard
 from medpipe.runs.folder.book import Progress
 from medpipe.runs.folder.lease import Leases
 from medpipe.runs.folder.run_folder import RunFolder
@@ -35,8 +35,6 @@ RECORDS: Final = "records"
 INDEX: Final = "index.json"
 MAPPING: Final = "mapping.csv"
 MAPPING_COLUMNS: Final = ("patient_id", "patient", "stay_id", "stay", "shard")
-SOURCE: Final = "source"
-"""What a shard says of itself: the form that its records had."""
 
 _FORMAT: Final = "medpipe records 1"
 _KEY: Final = "key"
