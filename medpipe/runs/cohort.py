@@ -11,13 +11,16 @@ from medpipe.reports.label_strips import LabelValue
 from medpipe.reports.study import render_study
 from medpipe.runs.folder.run_folder import RunFolder, RunListing
 from medpipe.runs.folder.state import UnitState
+from medpipe.runs.kidney_shards.pages import write_stay_pages, write_stays_page
+from medpipe.runs.kidney_shards.totals import read_totals
+from medpipe.runs.plan import UnitKind
 from medpipe.runs.summary import RunSummary, summarise
 
 _REASON_DETAIL: Final = ": "
 
 
 def write_cohort_pages(folder: RunFolder, states: Iterable[UnitState], listing: RunListing) -> Path:
-    """Write ``index.html`` and its further pages; return the first."""
+    """Write ``index.html`` and its further pages, and that of the stays of shards; return the first."""
     record = folder.read_record()
     facts = {
         "medpipe": record.medpipe,
@@ -33,6 +36,8 @@ def write_cohort_pages(folder: RunFolder, states: Iterable[UnitState], listing: 
         skipped=Counter(reason.split(_REASON_DETAIL)[0] for _, reason in listing.skipped),
         facts=facts,
     )
+    if (totals := read_totals(folder.studies)) is not None:
+        write_stays_page(folder.path, folder.studies, totals, facts)
     return write_cohort([_row(folder, state) for state in states], page, folder.path)[0]
 
 
@@ -51,7 +56,9 @@ def render(output: str | Path) -> RunSummary:
     summary = summarise(folder)
     for unit_id in summary.states:
         study = folder.studies / unit_id
-        if study.is_dir():
+        if study.is_dir() and summary.kind is UnitKind.SHARD:
+            write_stay_pages(study)
+        elif study.is_dir():
             render_study(study, formats=_formats(study))
     write_cohort_pages(folder, summary.states.values(), folder.read_listing())
     return summary

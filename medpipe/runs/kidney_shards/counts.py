@@ -10,6 +10,7 @@ from medpipe.core.codes import Code
 from medpipe.core.findings import CodedConcept, Maker, Measurement, QualityFlag, flag
 from medpipe.ehr.harmonise import RefusedPatient
 from medpipe.ehr.record_counts import RecordCounts
+from medpipe.runs.kidney_shards.policy import AlertChoice
 
 COUNTS: Final = "counts.json"
 """Name of the file."""
@@ -35,6 +36,8 @@ class ShardCounts:
     """What became of a shard.
 
     Attributes:
+        made_by: Model package.
+        choice: What alerts are of.
         source: Form of the records.
         predicates: Meanings of their codes.
         rows: Where the rows of the records went that were not refused.
@@ -50,6 +53,8 @@ class ShardCounts:
         beyond: Stays beyond those that the model was trained on, by what they are beyond in.
     """
 
+    made_by: Maker
+    choice: AlertChoice
     source: str
     predicates: str
     rows: RecordCounts = field(default_factory=RecordCounts)
@@ -68,7 +73,15 @@ class ShardCounts:
         """Return the content of ``counts.json``."""
         rows = self.rows
         refused_rows = sum(item.num_rows for item in self.refused)
+        policy = self.choice.policy
         return {
+            "model": f"{self.made_by.name} {self.made_by.version}",
+            "alerts_of": {
+                "horizon_h": self.choice.horizon_h,
+                "threshold": policy.threshold,
+                "refractory_h": policy.refractory_h,
+                "max_per_day": policy.max_per_day,
+            },
             "source": self.source,
             "predicates": self.predicates,
             "patients": len(self.patients),
@@ -109,13 +122,13 @@ class ShardCounts:
         """Return ``counts.json``, equal for equal counts."""
         return json.dumps(self.data(), indent=1, ensure_ascii=False) + "\n"
 
-    def flags(self, maker: Maker) -> tuple[QualityFlag, ...]:
+    def flags(self) -> tuple[QualityFlag, ...]:
         """Return what a reader of the shard must know."""
         return tuple(
-            flag(code, message, found=found, made_by=maker) for code, message, found in self._remarks()
+            flag(code, message, found=found, made_by=self.made_by) for code, message, found in self._remarks()
         )
 
-    def measurements(self, maker: Maker) -> tuple[Measurement, ...]:
+    def measurements(self) -> tuple[Measurement, ...]:
         """Return the numbers by which shards are compared."""
         numbers = {
             "patients": len(self.patients),
@@ -125,9 +138,9 @@ class ShardCounts:
         }
         return tuple(
             Measurement(
-                id=f"{maker.name}/{name.replace(' ', '_')}",
+                id=f"{self.made_by.name}/{name.replace(' ', '_')}",
                 code=CodedConcept(scheme="99MEDPIPE", value=name.replace(" ", "_"), meaning=name),
-                made_by=maker,
+                made_by=self.made_by,
                 name=name,
                 value=float(value),
                 unit="1",

@@ -63,7 +63,7 @@ class ShardWork:
         self._predicates = predicates
         self._origins: dict[str, np.datetime64] = {}
         self.tables = ShardTables(forecaster.horizons_h, forecaster.labs, request.choice)
-        self.counts = ShardCounts(source, predicates.name)
+        self.counts = ShardCounts(request.made_by, request.choice, source, predicates.name)
         self._trajectories = TrajectoryChoice(request.patients, request.most_trajectories, request.choice)
 
     def add(self, group: Sequence[RawPatient]) -> None:

@@ -67,11 +67,6 @@ class StayForecast:
     alerts: npt.NDArray[np.int64]
     offset_h: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """Of its files."""
-        return f"{self.record.patient_id}-{self.risks.stay_id}"
-
 
 def known_truth(
     record: PatientRecord,

@@ -84,6 +84,11 @@ class TrajectoryChoice:
         return [*self._named, *(item for _, _, item in sorted(self._highest, reverse=True))]
 
 
+def file_name(patient_id: str, stay: str) -> str:
+    """Return the name of the files of a stay, without suffix."""
+    return f"{patient_id}-{stay}"
+
+
 def trajectory_of(
     item: StayForecast, forecaster: "KidneyForecaster", choice: AlertChoice, made_by: Maker
 ) -> StayTrajectory:

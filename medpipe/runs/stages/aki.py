@@ -14,12 +14,11 @@ from medpipe.ehr.mapping import PREDICATES_OF, read_predicates
 from medpipe.io.content_hash import sha256_of
 from medpipe.io.records.open_records import RecordSource
 from medpipe.io.records.record_shards import SOURCE, read_record_shard, shard_facts
-from medpipe.io.records.trajectories import read_trajectory
 from medpipe.runs.kidney_shards.counts import COUNTS
 from medpipe.runs.kidney_shards.policy import AlertChoice, choose_alerts
 from medpipe.runs.kidney_shards.shard import ShardRequest, ShardWork
 from medpipe.runs.kidney_shards.stay_forecast import Outcome
-from medpipe.runs.kidney_shards.trajectories import FOLDER
+from medpipe.runs.kidney_shards.trajectories import FOLDER, file_name
 from medpipe.runs.stage import Good, Params, Resource, Stage, StageContext
 from medpipe.zoo.finder import find_package
 from medpipe.zoo.manifest import KidneyManifest
@@ -138,21 +137,20 @@ class Aki(Stage):
             )
         texts = {COUNTS: counts.text()}
         for trajectory in work.trajectories():
-            texts[f"{FOLDER}/{trajectory.patient_id}-{trajectory.stay}.json"] = trajectory.to_json()
-        made_by = self._package.maker
-        case = case.adding(findings=counts.measurements(made_by), flags=counts.flags(made_by))
+            name = file_name(trajectory.patient_id, trajectory.stay)
+            texts[f"{FOLDER}/{name}.json"] = trajectory.to_json()
+        case = case.adding(findings=counts.measurements(), flags=counts.flags())
         return case.with_(
             tables={**case.tables, **work.tables.finished()},
             texts={**case.texts, **texts},
-            cards={**case.cards, made_by: self._package.card},
+            cards={**case.cards, self._package.maker: self._package.card},
         )
 
     def document(self, case: Case, folder: Path, context: StageContext) -> None:
         """Draw the page of each trajectory beside it."""
-        from medpipe.reports.trajectory import write_trajectory_page
+        from medpipe.runs.kidney_shards.pages import write_stay_pages
 
-        for path in sorted((folder / FOLDER).glob("*.json")):
-            write_trajectory_page(read_trajectory(path), path.with_suffix(".html"))
+        write_stay_pages(folder)
 
 
 def _choice(params: AkiParams, manifest: KidneyManifest) -> AlertChoice:
