@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medpipe.io.tree import index_tree as index
     from medpipe.runs.cohort import render
+    from medpipe.runs.kidney_shards.run import aki
     from medpipe.runs.options import RunOptions
     from medpipe.runs.runner import plan, retry, run
     from medpipe.runs.single import load, measure, report
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RunOptions",
+    "aki",
     "index",
     "load",
     "measure",
@@ -39,6 +41,7 @@ __all__ = [
 
 _HOMES = {
     "RunOptions": "medpipe.runs.options:RunOptions",
+    "aki": "medpipe.runs.kidney_shards.run:aki",
     "index": "medpipe.io.tree:index_tree",
     "load": "medpipe.runs.single:load",
     "measure": "medpipe.runs.single:measure",

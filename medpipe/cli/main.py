@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from medpipe.cli import (
+    aki_commands,
     augment_commands,
     config_commands,
     doctor,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 
 _SCANS = "Scans"
+_RECORDS = "Health records"
 _RUNS = "Runs"
 _MODELS = "Models"
 _AROUND = "Around"
@@ -56,6 +58,7 @@ for _stage, _summary, _defaults in (
         scan_commands.stage_command(_stage, _summary, **_defaults)
     )
 app.command(rich_help_panel=_SCANS)(augment_commands.augment)
+app.command(rich_help_panel=_RECORDS)(aki_commands.aki)
 app.command(rich_help_panel=_RUNS)(run_commands.run)
 app.command(rich_help_panel=_RUNS)(run_commands.status)
 app.command(rich_help_panel=_RUNS)(run_commands.retry)

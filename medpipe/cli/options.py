@@ -9,6 +9,10 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(help="Files and folders: DICOM, NIfTI, PNG, JPEG.", show_default=False),
 ]
+Records = Annotated[
+    Path,
+    typer.Argument(help="Health records: a folder or file of any form that is read.", show_default=False),
+]
 Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Run folder; the same folder again goes on.", show_default=False),

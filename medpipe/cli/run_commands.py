@@ -1,19 +1,16 @@
 """Commands over whole runs: run, status, retry, render."""
 
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import typer
 
 from medpipe.cli import options as opt
-from medpipe.cli.exit_codes import exit_of_counts
 from medpipe.cli.screen import counted, print_json, print_table, progress_bars, say
-from medpipe.core.codes import Code
-from medpipe.core.errors import NoInputError
+from medpipe.cli.summaries import end, show_summary
 from medpipe.runs.folder.state import State
 from medpipe.runs.identity import Names
 from medpipe.runs.options import RunOptions
-from medpipe.runs.plan import Plan, Shard
-from medpipe.runs.summary import RunSummary
+from medpipe.runs.plan import Plan, Shard, UnitKind
 from medpipe.runs.summary import status as run_status
 
 
@@ -29,7 +26,7 @@ def run(
     workers: opt.Workers = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     time_limit: opt.TimeLimit = None,
-    shard: Annotated[str, typer.Option(help="Part i of n of the studies, as i/n.")] = "1/1",
+    shard: Annotated[str, typer.Option(help="Part i of n of the studies or shards, as i/n.")] = "1/1",
     update: Annotated[
         bool, typer.Option("--update", help="Bring studies of a changed pipeline up to date.")
     ] = False,
@@ -48,7 +45,7 @@ def run(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Take every study of folders through a pipeline; give the same command again to go on."""
+    """Take every study or patient of folders through a pipeline; give the same command again to go on."""
     from medpipe.runs import runner
 
     chosen = RunOptions(
@@ -73,7 +70,7 @@ def run(
                 pipeline, inputs, output, options=chosen, overrides=settings or (), progress=progress
             )
     if dry_run:
-        _show_plan(planned, as_json=as_json)
+        show_plan(planned, as_json=as_json)
         return
     show_summary(summary, as_json=as_json, quiet=quiet)
     end(summary, allow_refused=allow_refused)
@@ -119,73 +116,11 @@ def render(output: opt.RunFolderArgument, as_json: opt.AsJson = False) -> None:
     show_summary(render_run(output), as_json=as_json, quiet=False)
 
 
-def show_summary(summary: RunSummary, *, as_json: bool, quiet: bool) -> None:
-    """Print the states of a run, the reasons of those that need attention, and where to look."""
-    if as_json:
-        print_json(summary_data(summary))
+def show_plan(planned: Plan, *, as_json: bool) -> None:
+    """Print what a run would work on."""
+    if planned.kind is UnitKind.SHARD:
+        _show_shards(planned, as_json=as_json)
         return
-    print_table(("state", "studies"), [(state.value, count) for state, count in summary.counts.items()])
-    attention = [state for state in summary.states.values() if state.state in (State.REFUSED, State.FAILED)]
-    if attention:
-        print_table(
-            ("study", "state", "code", "why", "file"),
-            [
-                (item.id, item.state.value, item.reasons[0].code.value, item.reasons[0].message, item.label)
-                for item in attention[:_SHOWN]
-            ],
-        )
-    if quiet:
-        return
-    if len(attention) > _SHOWN:
-        say(f"and {len(attention) - _SHOWN} more; see the page")
-    say(
-        f"{counted(summary.num_units, 'study', 'studies')} from {counted(summary.num_files, 'file')}, "
-        f"{summary.num_skipped} of them no images"
-    )
-    if summary.index_page.exists():
-        say(f"page: {summary.index_page}")
-
-
-def end(summary: RunSummary, *, allow_refused: bool = False) -> NoReturn:
-    """End a command with the exit code of a run.
-
-    Raises:
-        NoInputError: The run has no study.
-    """
-    if not summary.num_units:
-        raise no_study(summary.num_files)
-    raise typer.Exit(exit_of_counts(summary.counts, allow_refused=allow_refused))
-
-
-def no_study(num_files: int) -> NoInputError:
-    """Return the error of inputs that hold no image."""
-    return NoInputError(
-        Code.E_NO_INPUT,
-        "No readable study was found",
-        found=f"{counted(num_files, 'file')}, none of them an image" if num_files else "no files",
-        fix="Name files or folders with DICOM, NIfTI, PNG or JPEG; 'medpipe index --json' says why not.",
-    )
-
-
-_SHOWN = 20
-
-
-def summary_data(summary: RunSummary) -> dict[str, Any]:
-    """Return a summary as plain data for ``--json``."""
-    return {
-        "run": str(summary.folder),
-        "page": str(summary.index_page),
-        "counts": {state.value: count for state, count in summary.counts.items()},
-        "files": summary.num_files,
-        "skipped_files": summary.num_skipped,
-        "studies": [
-            state.model_dump(mode="json", include={"id", "label", "state", "stage", "reasons", "values"})
-            for state in summary.states.values()
-        ],
-    }
-
-
-def _show_plan(planned: Plan, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [
         {
             "study": unit.id,
@@ -218,4 +153,16 @@ def _show_plan(planned: Plan, *, as_json: bool) -> None:
         f"{planned.bytes_to_read / 1e6:.1f} MB to read, "
         f"the largest image {planned.largest_image_bytes / 1e6:.1f} MB in memory; "
         f"{len(planned.skipped)} of {planned.num_files} files are no images. Nothing was written."
+    )
+
+
+def _show_shards(planned: Plan, *, as_json: bool) -> None:
+    rows = [{"shard": unit.id, "holds": unit.label} for unit in planned.units]
+    if as_json:
+        print_json({"shards": rows, "bytes": planned.bytes_to_read, "files": planned.num_files})
+        return
+    print_table(("shard", "holds"), [(row["shard"], row["holds"]) for row in rows])
+    say(
+        f"{counted(planned.num_patients or 0, 'patient')} in {counted(len(rows), 'shard')} from "
+        f"{counted(planned.num_files, 'file')}, {planned.bytes_to_read / 1e6:.1f} MB. Nothing was written."
     )

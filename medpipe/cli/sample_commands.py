@@ -8,8 +8,8 @@ import typer
 
 from medpipe.cli import options as opt
 from medpipe.cli.exit_codes import Exit
-from medpipe.cli.run_commands import show_summary, summary_data
 from medpipe.cli.screen import print_json, print_table, progress_bars, say
+from medpipe.cli.summaries import show_summary, summary_data
 from medpipe.runs.folder.state import State
 from medpipe.runs.summary import RunSummary
 

@@ -9,8 +9,8 @@ import typer
 
 from medpipe.cli import options as opt
 from medpipe.cli.exit_codes import Exit
-from medpipe.cli.run_commands import end, no_study, show_summary
 from medpipe.cli.screen import counted, print_json, print_table, progress_bars, say
+from medpipe.cli.summaries import end, no_study, show_summary
 from medpipe.io.series import Form, Skipped
 from medpipe.runs.options import RunOptions
 from medpipe.runs.stage import Stage

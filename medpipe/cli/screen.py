@@ -21,7 +21,7 @@ _SHORT = 15
 _LONG = 60
 """Columns as wide as this are read as prose."""
 
-_PHASES = {"index": "Indexing files", "run": "Studies"}
+_PHASES = {"index": "Indexing files", "read": "Reading patients", "run": "Studies or shards"}
 
 
 def print_json(data: object) -> None:
@@ -83,8 +83,8 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
 
         def update(phase: str, done: int, total: int) -> None:
             if phase not in tasks:
-                tasks[phase] = bars.add_task(_PHASES.get(phase, phase), total=total)
-            bars.update(tasks[phase], completed=done, total=total)
+                tasks[phase] = bars.add_task(_PHASES.get(phase, phase), total=total or None)
+            bars.update(tasks[phase], completed=done, total=total or None)
 
         yield update
 

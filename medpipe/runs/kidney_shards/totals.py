@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet
 
 from medpipe.io.study_folder import TABLES
-from medpipe.runs.kidney_shards.counts import COUNTS
+from medpipe.runs.kidney_shards.counts import COUNTS, LEFT_OUT
 from medpipe.runs.kidney_shards.tables import STAYS
 
 _NUMBERS = ("patients", "records", "stays", "steps", "alerted_stays", "alerts", "stays_with_onset")
@@ -54,6 +54,16 @@ class KidneyTotals:
             "rows": {**self.rows, "left_out": self.left_out},
             "unknown_codes": self.unknown_codes,
         }
+
+    def rows_for_people(self) -> tuple[tuple[str, int], ...]:
+        """Return what is worth a line, in words, with its number."""
+        return (
+            *((name.replace("_", " "), count) for name, count in self.numbers.items()),
+            ("refused records", len(self.refused)),
+            ("rows read", self.rows["read"]),
+            ("rows kept", self.rows["kept"]),
+            *((f"rows left out: {LEFT_OUT[name]}", count) for name, count in self.left_out.items() if count),
+        )
 
 
 def read_totals(studies: Path) -> KidneyTotals | None:
