@@ -71,7 +71,10 @@ def evaluate_segment(
 
 @app.command("aki")
 def evaluate_aki(
-    predictions: Annotated[Path, typer.Argument(help="Parquet file of predicted risks.", show_default=False)],
+    predictions: Annotated[
+        Path,
+        typer.Argument(help="Parquet file of predicted risks, or a run of medpipe aki.", show_default=False),
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for tables and page.", show_default=False)
     ],

@@ -3,7 +3,7 @@
 Shapes: ``N`` rows, ``P`` patients, ``E`` episodes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,7 +142,25 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         SettingsError: As :func:`make_predictions`, or the file cannot be read or is empty (``E_DATASET``).
     """
-    return _assembled(pa.Table.from_batches(list(_batches(path))), path.name)
+    return read_prediction_files([path])
+
+
+def read_prediction_files(paths: Sequence[Path]) -> Predictions:
+    """Read predictions that lie in several files, each of other patients and with the same columns.
+
+    Args:
+        paths: The files, at least one; some may hold no row.
+
+    Raises:
+        SettingsError: As :func:`read_predictions`, of a file or of all together.
+    """
+    place = paths[0].name
+    batches = [batch for path in paths for batch in _batches(path)]
+    if not batches:
+        raise broken_rule(place, "a file of predictions holds rows", "none")
+    if len({tuple(batch.schema.names) for batch in batches}) > 1:
+        raise broken_rule(place, "all files of predictions have the same columns", "others")
+    return _assembled(pa.Table.from_batches(batches), place)
 
 
 def write_predictions(path: Path, parts: Iterable[Predictions]) -> int:
@@ -193,8 +211,6 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         start += len(batch)
         # Ids come as numbers into a dictionary, which takes a tenth of the memory.
         yield typed.set_column(0, "subject_id", typed.column(0).dictionary_encode())
-    if not start:
-        raise broken_rule(path.name, "a file of predictions holds rows", "none")
 
 
 def _typed(column: Any, kind: pa.DataType) -> pa.Array:

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from medpipe.core.case import Figure
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
 from medpipe.io.atomic import write_text
 from medpipe.io.records.meds_predictions import write_meds_predictions
-from medpipe.io.records.predictions import read_predictions
+from medpipe.io.records.predictions import read_prediction_files
+from medpipe.io.study_folder import TABLES
 from medpipe.reports.evaluation import EvaluationPage, EvaluationSection, write_evaluation
 from medpipe.reports.numbers import format_number
 from medpipe.reports.result_table import Kind, ResultTable, cell_text
@@ -15,6 +18,7 @@ from medpipe.reports.texts import panel_text
 from medpipe.runs.aki_evaluation import tables
 from medpipe.runs.aki_evaluation.charts import draw_charts
 from medpipe.runs.aki_evaluation.results import AkiEvaluation, AkiEvaluationRequest, judge_predictions
+from medpipe.runs.kidney_shards.tables import PREDICTIONS
 
 PAGE: Final = "evaluation.html"
 DATA: Final = "evaluation.json"
@@ -27,7 +31,7 @@ def evaluate_aki(
     """Judge predictions; write ``evaluation.json``, a CSV a table and ``evaluation.html``.
 
     Args:
-        predictions: Parquet file, see :mod:`medpipe.io.records.predictions`.
+        predictions: Parquet file, see :mod:`medpipe.io.records.predictions`, or a run over records.
         output: Folder for the results.
         request: How they are judged.
         with_meds: Whether to write the main outcome for meds-evaluation too.
@@ -39,7 +43,7 @@ def evaluate_aki(
         SettingsError: The file is not one of predictions, or lacks what was asked for (``E_DATASET``).
         MachineError: Writing failed.
     """
-    rows = read_predictions(predictions)
+    rows = read_prediction_files(_files_of(predictions))
     evaluation = judge_predictions(rows, request)
     main = evaluation.main
     output.mkdir(parents=True, exist_ok=True)
@@ -60,6 +64,21 @@ def evaluate_aki(
             stage=main.stage,
         )
     return shown
+
+
+def _files_of(predictions: Path) -> list[Path]:
+    """Return a file itself, and of a run folder the files of its shards."""
+    if not predictions.is_dir():
+        return [predictions]
+    files = sorted((predictions / "studies").glob(f"*/{TABLES}/{PREDICTIONS}.parquet"))
+    if not files:
+        raise SettingsError(
+            Code.E_DATASET,
+            f"The folder {predictions.name} holds no predictions",
+            found="no finished shard" if (predictions / "run.json").is_file() else "no run",
+            fix="Name a parquet file, or the run folder of 'medpipe aki'.",
+        )
+    return files
 
 
 def _tables(evaluation: AkiEvaluation, request: AkiEvaluationRequest) -> tuple[ResultTable, ...]:

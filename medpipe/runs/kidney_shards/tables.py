@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from medpipe.core.forecast_labs import ForecastLab
 from medpipe.io.records.predictions import COLUMNS, GROUPS, OPTIONAL
-from medpipe.io.records.raw_patient import AGE, SEX
+from medpipe.io.records.raw_patient import AGE, SEX, UNIT
 from medpipe.runs.kidney_shards.policy import AlertChoice
 from medpipe.runs.kidney_shards.stay_forecast import StayForecast
 
@@ -28,6 +28,7 @@ PREDICTIONS_SCHEMA: Final = pa.schema(
         ("onset_h", OPTIONAL["onset_h"]),
         ("sex", GROUPS["sex"]),
         ("age", GROUPS["age"]),
+        ("unit", GROUPS["unit"]),
         ("stay", pa.string()),
         ("score", pa.float32()),
     ]
@@ -83,7 +84,7 @@ class ShardTables:
         self._horizons = np.array(horizons_h, dtype=np.int32)
         self._labs = labs
         self._choice = choice
-        self._groups: dict[str, tuple[str, float]] = {}
+        self._groups: dict[str, tuple[str, float, str]] = {}
         self._predictions: list[pa.RecordBatch] = []
         self._maxima: list[pa.RecordBatch] = []
         self._alerts: list[pa.RecordBatch] = []
@@ -111,7 +112,7 @@ class ShardTables:
 
     def _prediction_rows(self, item: StayForecast) -> pa.RecordBatch:
         risks, (num_steps, num_horizons) = item.risks, item.risks.probs.shape
-        sex, age = self._group_of(item)
+        sex, age, unit = self._group_of(item)
         columns: dict[str, Any] = {
             "subject_id": _same(item.record.patient_id, num_steps * num_horizons),
             "time_h": np.repeat(risks.end_h + item.offset_h, num_horizons),
@@ -123,6 +124,7 @@ class ShardTables:
             "onset_h": np.repeat(item.next_onset_h + item.offset_h, num_horizons),
             "sex": _same(sex or None, num_steps * num_horizons),
             "age": np.full(num_steps * num_horizons, age),
+            "unit": _same(unit or None, num_steps * num_horizons),
             "stay": _same(risks.stay_id, num_steps * num_horizons),
             "score": risks.scores.ravel(),
         }
@@ -177,11 +179,12 @@ class ShardTables:
             "onset_h": float(first_onset[0]) if len(first_onset) else None,
         }
 
-    def _group_of(self, item: StayForecast) -> tuple[str, float]:
-        """Return sex and age of a patient; of several stays the first tells them."""
+    def _group_of(self, item: StayForecast) -> tuple[str, float, str]:
+        """Return sex, age and unit of a patient; of several stays the first tells them."""
         statics = item.record.statics
         age = float(statics.get(AGE, np.nan)) + item.stay.admission_h / _YEAR_H
-        return self._groups.setdefault(item.record.patient_id, (str(statics.get(SEX, "")), age))
+        group = (str(statics.get(SEX, "")), age, str(statics.get(UNIT, "")))
+        return self._groups.setdefault(item.record.patient_id, group)
 
 
 def _same(text: str | None, count: int) -> list[str | None]:

@@ -22,7 +22,7 @@ from medpipe.core.trajectory import (
 )
 from medpipe.ehr.kidney_labels import series_of
 from medpipe.ehr.variables import VARIABLES
-from medpipe.io.records.raw_patient import AGE, SEX
+from medpipe.io.records.raw_patient import AGE, SEX, UNIT
 from medpipe.runs.kidney_shards.policy import AlertChoice
 from medpipe.runs.kidney_shards.stay_forecast import StayForecast
 
@@ -100,7 +100,11 @@ def trajectory_of(
         patient_id=record.patient_id,
         stay=risks.stay_id,
         start_h=risks.start_h,
-        facts=StayFacts(sex=str(record.statics.get(SEX, "")), age_years=round(age, 1)),
+        facts=StayFacts(
+            sex=str(record.statics.get(SEX, "")),
+            age_years=round(age, 1),
+            unit=str(record.statics.get(UNIT, "")),
+        ),
         horizons_h=forecaster.horizons_h,
         end_h=risks.end_h,
         probs=risks.probs.round(_DECIMALS),
