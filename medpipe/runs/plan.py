@@ -26,9 +26,15 @@ class Shard:
         """
         return cls(*parse_part(text, noun="shard", total="n"))
 
-    def holds(self, unit_id: str) -> bool:
-        """Whether a unit belongs to this part; the same on every machine."""
-        number = int.from_bytes(hashlib.sha256(unit_id.encode()).digest()[:8])
+    def holds(self, unit_id: str, number: int | None = None) -> bool:
+        """Whether a unit belongs to this part; the same on every machine.
+
+        Args:
+            unit_id: Its id.
+            number: Its place among all units, where that stays: a few shards are shared out evenly then.
+        """
+        if number is None:
+            number = int.from_bytes(hashlib.sha256(unit_id.encode()).digest()[:8])
         return number % self.count == self.index - 1
 
 

@@ -193,7 +193,9 @@ def _work(job: _Job) -> None:
         results_key = f"{job.pipeline.key()}-{job.options.seed}"
         book = StateBook(job.folder.states, leases, results_key=results_key, progress=job.progress)
         todo = [
-            unit for unit in job.plan.units if job.options.shard.holds(unit.id) and not book.is_current(unit)
+            unit
+            for unit in job.plan.units
+            if job.options.shard.holds(unit.id, unit.number) and not book.is_current(unit)
         ]
         book.expect(len(todo))
         if job.options.workers == 0:

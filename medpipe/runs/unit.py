@@ -41,6 +41,7 @@ class Unit:
         notes: What was decided while choosing, such as series set aside.
         refusal: Why no work is possible, where that is known already.
         fingerprint: Hash over names, sizes and times of the files: whether the input changed.
+        number: Place of a record shard among all of the run, from 0; None for studies.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Unit:
     notes: tuple[GeometryNote, ...] = ()
     refusal: RefusedError | None = None
     fingerprint: str = ""
+    number: int | None = None
 
 
 def scratch_name(unit_id: str) -> str:

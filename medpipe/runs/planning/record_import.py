@@ -36,8 +36,10 @@ INDEX: Final = "index.json"
 MAPPING: Final = "mapping.csv"
 MAPPING_COLUMNS: Final = ("patient_id", "patient", "stay_id", "stay", "shard")
 
+_UNDER_WAY: Final = "key"
+"""File that says of which import the shards are, before there is an index."""
+
 _FORMAT: Final = "medpipe records 1"
-_KEY: Final = "key"
 _LEASE: Final = "records"
 _PATIENCE_S: Final = 0.5
 
@@ -220,6 +222,7 @@ class _Import:
         place.mkdir(exist_ok=True, mode=0o700)
         (place / INDEX).unlink(missing_ok=True)
         sweep_leftovers(place)
+        self._forget_others(place)
         records = numbered(_read(source), self._shard_patients)
         with atomic_write(self._folder.path / MAPPING, mode=0o600) as mapping:
             _write_rows(mapping, [MAPPING_COLUMNS])
@@ -227,13 +230,18 @@ class _Import:
                 self._shard(f"shard-{number:05d}", map(itemgetter(1), group), form.value, mapping)
                 for number, group in groupby(records, key=itemgetter(0))
             ]
-        kept = {shard_path(self._folder, shard.id) for shard in shards}
-        for path in place.glob("shard-*.parquet"):
-            if path not in kept:
-                path.unlink()
         index = RecordIndex(key=self._key, source=form.value, num_files=files.num_files, shards=tuple(shards))
         write_text(place / INDEX, index.model_dump_json(indent=1) + "\n", durable=self._folder.durable)
         return index
+
+    def _forget_others(self, place: Path) -> None:
+        """Remove the shards of another source, or of one that changed since."""
+        note = place / _UNDER_WAY
+        if note.exists() and note.read_text() == self._key:
+            return
+        for path in place.glob("shard-*.parquet"):
+            path.unlink()
+        write_text(note, self._key, durable=self._folder.durable)
 
     def _shard(
         self, shard_id: str, records: Iterable[RawPatient], form: str, mapping: BinaryIO
@@ -241,7 +249,7 @@ class _Import:
         path = shard_path(self._folder, shard_id)
         tally = _Tally()
         named = self._named(records, shard_id, tally, mapping)
-        facts = {_KEY: self._key, SOURCE: form}
+        facts = {SOURCE: form}
         if shard_facts(path) == facts:
             for _ in named:  # its records come by all the same
                 pass

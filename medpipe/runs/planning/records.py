@@ -95,8 +95,9 @@ class RecordPlanner(Planner):
                 _label(shard.patients),
                 files=(str(shard_path(folder, shard.id).absolute()),),
                 fingerprint=shard.sha256,
+                number=number,
             )
-            for shard in index.shards
+            for number, shard in enumerate(index.shards)
         )
         return Plan(
             tuple(units),
