@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
-from medpipe.io.records.predictions import Predictions
+from medpipe.io.records.predictions import UNKNOWN, Predictions
 from medpipe.metrics.alert_policy import AlertPolicy, PolicyOutcome, policy_outcome, sweep_thresholds
 from medpipe.metrics.alerts import (
     PRECISIONS,
@@ -267,4 +267,10 @@ def _subgroups(
             draws=request.draws,
         )
         for name, values in predictions.groups.items()
+        if not _is_unknown(values)
     }
+
+
+def _is_unknown(values: npt.NDArray[Any]) -> bool:
+    """Whether a subgroup is known of no patient."""
+    return bool(np.isnan(values).all() if values.dtype.kind == "f" else (values == UNKNOWN).all())
