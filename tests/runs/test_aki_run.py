@@ -253,7 +253,7 @@ class TestWrongInput:
     def test_folder_of_images(self, kidney_package: Path, tmp_path: Path) -> None:
         (tmp_path / "scans").mkdir()
         (tmp_path / "scans" / "a.nii").write_bytes(bytes(400))
-        with pytest.raises(NoInputError, match="no form of health records.*a.nii"):
+        with pytest.raises(NoInputError, match=r"no form of health records.*a.nii"):
             go(tmp_path / "scans", tmp_path / "out", kidney_package)
         assert not (tmp_path / "out").exists()
 
@@ -327,11 +327,11 @@ class TestPipelineFile:
         with pytest.raises(SettingsError, match="accepts no images: found image"):
             build_pipeline(pipeline_file(kidney_package, accepts={"image": {}}))
         stages = [{"use": "aki", "package": str(kidney_package)}, {"use": "measure"}]
-        with pytest.raises(SettingsError, match="'measure' takes .*: found records"):
+        with pytest.raises(SettingsError, match=r"'measure' takes .*: found records"):
             build_pipeline(pipeline_file(kidney_package, stages=stages))
 
     def test_images_do_not_go_through_it(self, kidney_package: Path) -> None:
-        with pytest.raises(SettingsError, match="takes records.*Write 'input: records'"):
+        with pytest.raises(SettingsError, match=r"takes records.*Write 'input: records'"):
             build_pipeline(pipeline_file(kidney_package, input="studies"))
 
     def test_wrong_parameters_are_told_before_any_work(self, kidney_package: Path) -> None:

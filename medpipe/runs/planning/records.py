@@ -9,7 +9,7 @@ from medpipe.core.codes import Code
 from medpipe.core.errors import SettingsError
 from medpipe.io.records.open_records import open_records, sniff_records
 from medpipe.runs.folder.book import Progress
-from medpipe.runs.folder.run_folder import RunFolder
+from medpipe.runs.folder.run_folder import RunFolder, RunListing
 from medpipe.runs.identity import Identity
 from medpipe.runs.options import RunOptions
 from medpipe.runs.plan import Plan, UnitKind
@@ -82,6 +82,11 @@ class RecordPlanner(Planner):
 
     def plan(self, folder: RunFolder) -> Plan:
         """Import the source where it is not there yet; its shards are the units."""
+        if not folder.read_listing().units:
+            # Who asks meanwhile is told that there are no shards yet, not that there are no studies.
+            folder.write_listing(
+                RunListing(num_files=0, units=(), skipped=(), num_patients=0, kind=UnitKind.SHARD)
+            )
         index = import_records(
             self._source,
             folder,
