@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 import torch
 
 from medpipe.core.affine import Array
@@ -270,6 +271,5 @@ def _rows(stays: Sequence[_Stay]) -> torch.Tensor:
 
 
 def _without(record: PatientRecord, variable: str) -> PatientRecord:
-    """Return a record in which a variable was never measured."""
-    kept = record.codes != variable
-    return replace(record, time_h=record.time_h[kept], codes=record.codes[kept], values=record.values[kept])
+    """Return a record in which a variable was never measured; its stays end when they did."""
+    return replace(record, codes=np.where(record.codes == variable, "", record.codes))

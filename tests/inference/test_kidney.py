@@ -242,6 +242,15 @@ def test_drivers_are_what_is_lost_without_a_variable(forecaster: KidneyForecaste
     assert drivers[0].change == pytest.approx(risks.scores[4, 1] - without.scores[4, 1], abs=1e-5)
 
 
+def test_drivers_of_a_stay_that_ends_with_its_last_value(forecaster: KidneyForecaster) -> None:
+    # Without its creatinine nothing of the record would reach the step at 12 h.
+    hours = np.array([0.0, 1.0, 12.0])
+    record = PatientRecord("p", hours, np.array(["creatinine", "urea", "creatinine"]), np.full(3, 90.0))
+    (risks,) = forecaster.forecast(record)
+    drivers = forecaster.drivers(record, risks, 1, 0)
+    assert {driver.variable for driver in drivers} == {"creatinine", "urea"}
+
+
 def test_step_or_stay_that_is_not_there_is_told(forecaster: KidneyForecaster) -> None:
     record = record_of(3)
     (risks,) = forecaster.forecast(record)
