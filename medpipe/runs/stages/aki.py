@@ -71,6 +71,9 @@ class AkiParams(Params):
         default="rolling-minimum", description="Baseline where the first gives none."
     )
     min_stage: int = Field(default=1, ge=1, le=3, description="Least KDIGO stage of labels by kdigo.")
+    urine: bool = Field(
+        default=False, description="Judge urine too in labels by kdigo, where a weight is known."
+    )
 
 
 class Aki(Stage):
@@ -172,4 +175,10 @@ def _rule(params: AkiParams, manifest: KidneyManifest) -> KidneyRule:
             fix="Set 'fallback' to null, or choose another.",
         )
     fallback = BaselineRule(params.fallback) if params.fallback else None
-    return KidneyRule(BaselineRule(params.baseline), fallback, params.min_stage, manifest.horizons_h)
+    return KidneyRule(
+        BaselineRule(params.baseline),
+        fallback,
+        min_stage=params.min_stage,
+        urine=params.urine,
+        horizons_h=manifest.horizons_h,
+    )
