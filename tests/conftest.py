@@ -39,6 +39,8 @@ def kidney_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from medpipe.core.forecast_labs import ForecastLab
     from medpipe.core.isotonic import IsotonicCurve
     from medpipe.core.scores import ScoreScale
+    from medpipe.ehr.baseline import BaselineRule
+    from medpipe.ehr.kidney_labels import LabelRule
     from medpipe.ehr.stay_encoding import StayEncoding
     from medpipe.ehr.stay_scales import StayScales, fit_scale
     from medpipe.ehr.stay_statics import STATICS
@@ -73,6 +75,7 @@ def kidney_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network=NetworkSpec(name="aki-ensemble", arguments=arguments),
         licence="CC0-1.0",
         definition="nothing",
+        rule=LabelRule(baseline=BaselineRule.HISTORY, fallback=BaselineRule.ROLLING_MINIMUM),
         outcome=AKI,
         encoding=encoding,
         steps=StepRule(bucket_h=6.0),

@@ -18,8 +18,8 @@ def aki(
     output: opt.Output,
     package: Annotated[
         str,
-        typer.Option(help="Model package: a name, or a folder such as ./packages/aki.", show_default=False),
-    ],
+        typer.Option(help="Model package: a name, or a folder such as ./packages/aki."),
+    ] = "aki-icu",
     predicates: Annotated[
         str | None,
         typer.Option(
@@ -30,7 +30,7 @@ def aki(
     horizon: Annotated[
         float | None,
         typer.Option(
-            help="Hours ahead that alerts are of; 48, or the package's longest.", min=0.0, show_default=False
+            help="Hours ahead that alerts are of; the package's own by default.", min=0.0, show_default=False
         ),
     ] = None,
     threshold: Annotated[
@@ -56,9 +56,9 @@ def aki(
         int, typer.Option(help="Alerted stays of a shard that get them, highest risk first.", min=0)
     ] = 50,
     outcome: Annotated[
-        Literal["kdigo", "source", "none"],
-        typer.Option(help="Labels of the predictions: the record's own creatinine, the source's, none."),
-    ] = "kdigo",
+        Literal["package", "source", "none"],
+        typer.Option(help="Labels of the predictions: by the package's own rule, the source's, none."),
+    ] = "package",
     shard_patients: Annotated[int, typer.Option(help="Patients a shard.", min=1)] = 1000,
     shard: Annotated[str, typer.Option(help="Part i of n of the shards, as i/n.")] = "1/1",
     device: opt.Device = "auto",

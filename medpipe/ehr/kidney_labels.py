@@ -5,12 +5,13 @@ Letters: T steps, H horizons, L labs, E onsets.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from medpipe.core.affine import Array
+from medpipe.core.findings import Value
 from medpipe.core.patient_record import PatientRecord
 from medpipe.ehr.baseline import Admission, BaselineRule, baseline_at
 from medpipe.ehr.censoring import dialysis_intervals, end_stage_intervals
@@ -28,6 +29,26 @@ YAIB_REACH_H: Final = 6.0
 """Hours before and after an onset that YAIB labels positive."""
 
 _YEAR_H: Final = 365.25 * 24
+
+
+class LabelRule(Value):
+    """What counts as kidney injury, as a package states it: horizons and labs stand beside it there.
+
+    Attributes:
+        baseline: The rule that is tried first.
+        fallback: Where it gives none; None leaves the ratio unjudged.
+        min_stage: Least KDIGO stage.
+        urine: Whether urine is judged too.
+    """
+
+    baseline: BaselineRule
+    fallback: BaselineRule | None = None
+    min_stage: Literal[1, 2, 3] = 1
+    urine: bool = False
+
+    def over(self, horizons_h: tuple[float, ...], labs: tuple[str, ...] = ()) -> "KidneyRule":
+        """Return the rule with horizons and labs."""
+        return KidneyRule(self.baseline, self.fallback, self.min_stage, self.urine, horizons_h, labs)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from medpipe.core.scores import FittedScore
 from medpipe.core.settings import SettingsFile, nearest, validate_settings
 from medpipe.core.slice_preprocessing import Seen, SlicePreprocessing
 from medpipe.ehr.bucketing import MEASURED
+from medpipe.ehr.kidney_labels import LabelRule
 from medpipe.ehr.kidney_state import KIDNEY_STATE
 from medpipe.ehr.stay_encoding import StayEncoding
 from medpipe.ehr.stay_statics import STATICS
@@ -166,6 +167,7 @@ class KidneySpec(_Spec):
     Attributes:
         task: What the network's output means.
         definition: What counts as the outcome: the rule of its labels, one line.
+        rule: The same as data; None where the labels were those that a source brought along.
         outcome: The outcome, coded.
         encoding: How steps become what the networks take.
         steps: When steps end.
@@ -175,12 +177,14 @@ class KidneySpec(_Spec):
         curves: From the merged score, as a probability, to the risk: one a horizon.
         thresholds: Least risk of an alert for each horizon, chosen on the calibration part; None where no
             threshold reaches ``target_precision`` there.
+        alert_horizon_h: Horizon that alerts are of unless told otherwise; None for 48 h, or the longest.
         target_precision: Share of alerting steps, of known outcome, with the outcome.
         seen: What was trained on.
     """
 
     task: Literal["kidney"]
     definition: str = Field(min_length=1, max_length=300, pattern=r"^[^\r\n]+$")
+    rule: LabelRule | None = None
     outcome: CodedConcept
     encoding: StayEncoding
     steps: StepRule
@@ -189,6 +193,7 @@ class KidneySpec(_Spec):
     tree_weight: float = Field(ge=0.0, le=1.0)
     curves: tuple[IsotonicCurve, ...]
     thresholds: tuple[Annotated[float, Field(ge=0.0, le=1.0)] | None, ...]
+    alert_horizon_h: PositiveFloat | None = None
     target_precision: float = Field(gt=0.0, le=1.0)
     seen: SeenStays
 
@@ -199,6 +204,8 @@ class KidneySpec(_Spec):
         counts = len(self.horizons_h), len(self.curves), len(self.thresholds)
         if len(set(counts)) > 1:
             raise ValueError("{} horizons, {} curves and {} thresholds".format(*counts))
+        if self.alert_horizon_h is not None and self.alert_horizon_h not in self.horizons_h:
+            raise ValueError(f"alerts are of {self.alert_horizon_h:g} h, which is no horizon")
         if unknown := [name for name in self.encoding.variables if name not in MEASURED]:
             raise ValueError(f"the encoding asks for {unknown[0]!r}, which is no variable")
         if (statics := tuple(scale.name for scale in self.encoding.scales.statics)) != STATICS:

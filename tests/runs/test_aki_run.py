@@ -339,7 +339,6 @@ class TestPipelineFile:
             ({"horizon_h": 12}, "12 h ahead: found 24, 48"),
             ({"horizon_h": 24}, "no threshold for 24 h"),
             ({"predicates": "wart"}, "no predicates 'wart'"),
-            ({"fallback": "history"}, "history twice"),
         ):
             stages = [{"use": "aki", "package": str(kidney_package), **params}]
             with pytest.raises(SettingsError, match=message) as told:

@@ -14,7 +14,7 @@ from medpipe.metrics.risk_steps import risk_steps
 from medpipe.zoo.manifest import KidneyManifest
 
 USUAL_HORIZON_H: Final = 48.0
-"""Of alerts where a package has it; its longest otherwise (Tomašev et al. 2019)."""
+"""Of alerts where a package states none but has it; its longest otherwise (Tomašev et al. 2019)."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def choose_alerts(
 
     Args:
         manifest: Of the package.
-        horizon_h: One of its horizons; None for 48 h, or its longest.
+        horizon_h: One of its horizons; None for its own of alerts, else 48 h, or its longest.
         threshold: Least risk; None for that of the package.
         refractory_h: Hours after an alert without another.
         max_per_day: Most alerts within 24 hours; None for no limit.
@@ -72,7 +72,7 @@ def choose_alerts(
             f"The package {manifest.name!r} cannot be used on records: horizons are whole hours",
             found=f"{fractions[0]:g} h",
         )
-    wanted = horizon_h if horizon_h is not None else _usual(horizons)
+    wanted = horizon_h or manifest.alert_horizon_h or _usual(horizons)
     if wanted not in horizons:
         raise SettingsError(
             Code.E_SETTINGS,

@@ -37,7 +37,7 @@ def aki(
     records: str | Path,
     output: str | Path,
     *,
-    package: str,
+    package: str = "aki-icu",
     patients: Sequence[str] = (),
     options: RunOptions | None = None,
     progress: Progress | None = None,

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from medpipe.core.case import Case
 from medpipe.core.codes import Code
-from medpipe.core.errors import RefusedError, SettingsError
+from medpipe.core.errors import RefusedError
 from medpipe.ehr.baseline import BaselineRule
-from medpipe.ehr.kidney_labels import KidneyRule
+from medpipe.ehr.kidney_labels import KidneyRule, LabelRule
 from medpipe.ehr.mapping import PREDICATES_OF, read_predicates
 from medpipe.io.content_hash import sha256_of
 from medpipe.io.records.open_records import RecordSource
@@ -36,7 +36,7 @@ class AkiParams(Params):
         description="Meanings of the source's codes: a name or a YAML file; by its form where left out.",
     )
     horizon_h: float | None = Field(
-        default=None, gt=0, description="Hours ahead that alerts are of; 48, or the package's longest."
+        default=None, gt=0, description="Hours ahead that alerts are of; the package's own where left out."
     )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="Least risk of an alert; the package's where left out."
@@ -58,21 +58,10 @@ class AkiParams(Params):
         ge=0,
         description="Further stays of a shard that get them: those that alerted, the highest risk first.",
     )
-    outcome: Literal["kdigo", "source", "none"] = Field(
-        default="kdigo",
-        description="What predictions are labelled by: kdigo is the record's own creatinine and dialysis, "
-        "source its labels.",
-    )
-    baseline: Literal["history", "admission", "egfr75", "rolling-minimum"] = Field(
-        default="history",
-        description="Baseline of labels by kdigo: it decides how many there are.",
-    )
-    fallback: Literal["history", "admission", "egfr75", "rolling-minimum"] | None = Field(
-        default="rolling-minimum", description="Baseline where the first gives none."
-    )
-    min_stage: int = Field(default=1, ge=1, le=3, description="Least KDIGO stage of labels by kdigo.")
-    urine: bool = Field(
-        default=False, description="Judge urine too in labels by kdigo, where a weight is known."
+    outcome: Literal["package", "source", "none"] = Field(
+        default="package",
+        description="What predictions are labelled by: package is the rule that the package was trained on, "
+        "source the labels of the records.",
     )
 
 
@@ -91,8 +80,8 @@ class Aki(Stage):
         self._package = find_package(params.package)
         self._request = ShardRequest(
             choice=_choice(params, self._package.kidney),
-            rule=_rule(params, self._package.kidney),
-            outcome=Outcome(params.outcome),
+            rule=_rule(self._package.kidney),
+            outcome=_outcome(params, self._package.kidney),
             patients=params.patients,
             most_trajectories=params.pages,
             seen=self._package.kidney.seen,
@@ -106,7 +95,6 @@ class Aki(Stage):
         assert isinstance(params, AkiParams)
         package = find_package(params.package)
         _choice(params, package.kidney)
-        _rule(params, package.kidney)
         digests = {params.package: package.digest}
         if params.predicates:
             read_predicates(params.predicates)
@@ -166,19 +154,14 @@ def _choice(params: AkiParams, manifest: KidneyManifest) -> AlertChoice:
     )
 
 
-def _rule(params: AkiParams, manifest: KidneyManifest) -> KidneyRule:
-    if params.fallback == params.baseline:
-        raise SettingsError(
-            Code.E_SETTINGS,
-            "The fallback of a baseline is another rule than the first",
-            found=f"{params.baseline} twice",
-            fix="Set 'fallback' to null, or choose another.",
-        )
-    fallback = BaselineRule(params.fallback) if params.fallback else None
-    return KidneyRule(
-        BaselineRule(params.baseline),
-        fallback,
-        min_stage=params.min_stage,
-        urine=params.urine,
-        horizons_h=manifest.horizons_h,
-    )
+def _outcome(params: AkiParams, manifest: KidneyManifest) -> Outcome:
+    """Return what predictions are labelled by; a package without a rule learned from labels of a source."""
+    if params.outcome == "package":
+        return Outcome.KDIGO if manifest.rule else Outcome.SOURCE
+    return Outcome(params.outcome)
+
+
+def _rule(manifest: KidneyManifest) -> KidneyRule:
+    """Return the package's rule; of one without, only the horizons are looked at."""
+    rule = manifest.rule or LabelRule(baseline=BaselineRule.ROLLING_MINIMUM)
+    return rule.over(manifest.horizons_h)

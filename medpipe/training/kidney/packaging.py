@@ -81,6 +81,7 @@ def package_kidney(
         network=NetworkSpec(name=_ENSEMBLE, arguments=arguments),
         licence=facts.licence,
         definition=recipe.task.words,
+        rule=recipe.task.rule,
         outcome=task.outcome,
         encoding=reader.encoding,
         steps=recipe.task.steps,
@@ -89,6 +90,7 @@ def package_kidney(
         tree_weight=judged.tree_weight.weight,
         curves=trained.curves,
         thresholds=tuple(judged.thresholds),
+        alert_horizon_h=recipe.alert_horizon_h,
         target_precision=recipe.alert_precision,
         seen=_seen(reader, train),
     )

@@ -17,7 +17,7 @@ from medpipe.ehr.bucketing import MEASURED, StaySteps, bucket_record
 from medpipe.ehr.coded_events import CODE_PREFIXES, with_codes
 from medpipe.ehr.harmonise import Harmonised, harmonise
 from medpipe.ehr.hospital_stays import HospitalStay, hospital_stays
-from medpipe.ehr.kidney_labels import KidneyRule, KidneyTruth, label_kidney, label_yaib
+from medpipe.ehr.kidney_labels import KidneyTruth, LabelRule, label_kidney, label_yaib
 from medpipe.ehr.mapping import PREDICATES_OF, Predicates, read_predicates
 from medpipe.ehr.stay_statics import STATICS, static_numbers
 from medpipe.io.records.open_records import open_records, sniff_records
@@ -163,9 +163,9 @@ def _truth(
         return label_yaib(
             record, stay, _labels(known), drop_after_onset=task.drop_after_onset, labs=recipe.labs
         )
-    rule = KidneyRule(
-        task.baseline, task.fallback, task.min_stage, task.urine, task.horizons_h, tuple(recipe.labs)
-    )
+    rule = LabelRule(
+        baseline=task.baseline, fallback=task.fallback, min_stage=task.min_stage, urine=task.urine
+    ).over(task.horizons_h, tuple(recipe.labs))
     return label_kidney(record, stay, ends, rule)
 
 

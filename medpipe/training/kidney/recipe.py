@@ -1,16 +1,24 @@
 """Recipes of networks that forecast kidney injury."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from medpipe.core.settings import nearest
 from medpipe.data.stay_splits import SplitShares
 from medpipe.ehr.baseline import BaselineRule
 from medpipe.ehr.bucketing import MEASURED
 from medpipe.ehr.horizons import HORIZONS_H
-from medpipe.ehr.kidney_labels import YAIB_REACH_H
+from medpipe.ehr.kidney_labels import YAIB_REACH_H, LabelRule
 from medpipe.ehr.step_rule import StepRule
 from medpipe.text.code_vectors import VectorSettings
 from medpipe.training.kidney.labs import LabName
@@ -55,6 +63,13 @@ class Aki48(Part):
         return hours
 
     @property
+    def rule(self) -> LabelRule | None:
+        """What counts."""
+        return LabelRule(
+            baseline=self.baseline, fallback=self.fallback, min_stage=self.min_stage, urine=self.urine
+        )
+
+    @property
     def steps(self) -> StepRule:
         """When steps end."""
         return StepRule(bucket_h=self.bucket_h)
@@ -85,6 +100,11 @@ class Yaib6(Part):
     def horizons_h(self) -> tuple[float, ...]:
         """The one horizon."""
         return (YAIB_REACH_H,)
+
+    @property
+    def rule(self) -> LabelRule | None:
+        """None: the source has its own."""
+        return None
 
     @property
     def steps(self) -> StepRule:
@@ -176,6 +196,7 @@ class KidneyRecipe(Part):
         seeds: One network each; together they are the ensemble.
         trees: Boosted trees beside; null for none.
         alert_precision: Share of alerting steps that shall have the outcome: chooses thresholds.
+        alert_horizon_h: Horizon that alerts are of unless told otherwise; null for 48 h, or the longest.
         precision: Arithmetic.
     """
 
@@ -197,7 +218,14 @@ class KidneyRecipe(Part):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1, 2), min_length=1)
     trees: TreesRecipe | None = TreesRecipe()
     alert_precision: Annotated[float, Field(gt=0.0, le=1.0)] = 0.33
+    alert_horizon_h: PositiveFloat | None = None
     precision: Precision = "fp32"
+
+    @model_validator(mode="after")
+    def _alerts_of_a_horizon(self) -> Self:
+        if self.alert_horizon_h is not None and self.alert_horizon_h not in self.task.horizons_h:
+            raise ValueError(f"alert_horizon_h must be one of the horizons, {list(self.task.horizons_h)}")
+        return self
 
 
 def read_kidney_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> KidneyRecipe:
