@@ -15,7 +15,7 @@ END_H = np.arange(6.0, 78.0, 6.0)
 
 def manifest(**changes: Any) -> Any:
     facts = {"horizons_h": (24.0, 48.0, 72.0), "thresholds": (0.2, 0.3, None), "name": "toy"}
-    return SimpleNamespace(**{**facts, "target_precision": 0.33, **changes})
+    return SimpleNamespace(**{**facts, "target_precision": 0.33, "alert_horizon_h": None, **changes})
 
 
 def choose(**changes: Any) -> AlertChoice:
@@ -26,6 +26,11 @@ def choose(**changes: Any) -> AlertChoice:
 def test_usual_horizon_and_the_packages_threshold() -> None:
     choice = choose()
     assert (choice.column, choice.horizon_h, choice.policy) == (1, 48.0, AlertPolicy(0.3, 24.0))
+
+
+def test_horizon_that_the_package_alerts_of() -> None:
+    assert choose(of=manifest(alert_horizon_h=24.0)).horizon_h == 24.0
+    assert choose(of=manifest(alert_horizon_h=24.0), horizon_h=48.0).horizon_h == 48.0
 
 
 def test_longest_horizon_where_there_is_no_48_h() -> None:
