@@ -55,6 +55,9 @@ def aki(
     pages: Annotated[
         int, typer.Option(help="Alerted stays of a shard that get them, highest risk first.", min=0)
     ] = 50,
+    fhir: Annotated[
+        bool, typer.Option("--fhir", help="Write FHIR R4 RiskAssessment beside each page.")
+    ] = False,
     outcome: Annotated[
         Literal["package", "source", "none"],
         typer.Option(help="Labels of the predictions: by the package's own rule, the source's, none."),
@@ -104,6 +107,7 @@ def aki(
             "max_per_day": max_per_day,
             "patients": run_names(patient or [], chosen),
             "pages": pages,
+            "fhir": fhir,
             "outcome": outcome,
         }
     )

@@ -238,6 +238,16 @@ class TestNames:
         assert json.loads(page.read_text())["patient_id"] == names["3"]
         assert RunFolder(tmp_path / "out").read_record().pipeline["stages"][0]["patients"] == [names["3"]]
 
+    def test_fhir_is_written_where_asked_for(
+        self, small_ward: Path, kidney_package: Path, tmp_path: Path
+    ) -> None:
+        asked = {"patients": ["3"], "pages": 0, "fhir": True}
+        go(small_ward / "meds", tmp_path / "out", kidney_package, params=asked)
+        (path,) = tmp_path.glob("out/studies/*/trajectories/fhir/*.json")
+        bundle = json.loads(path.read_text())
+        kinds = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
+        assert (bundle["resourceType"], kinds) == ("Bundle", {"RiskAssessment"})
+
     def test_original_names(self, small_ward: Path, kidney_package: Path, tmp_path: Path) -> None:
         go(small_ward / "meds", tmp_path / "out", kidney_package, names=Names.ORIGINAL)
         assert {row["subject_id"] for row in table(tmp_path / "out", "stays")} == set(map(str, range(12)))

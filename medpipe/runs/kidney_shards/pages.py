@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from medpipe.io.fhir.risk_assessment import write_risk_bundle
 from medpipe.io.records.trajectories import read_trajectory
 from medpipe.reports.kidney_cohort import (
     KidneyCohort,
@@ -15,14 +16,26 @@ from medpipe.runs.kidney_shards.counts import LEFT_OUT
 from medpipe.runs.kidney_shards.totals import KidneyTotals, read_stays
 from medpipe.runs.kidney_shards.trajectories import FOLDER, file_name
 
+FHIR: Final = "fhir"
+
 STAYS_PAGE: Final = "stays.html"
 """Every stay of the run, its risk and its alerts; beside the page of the shards."""
 
 
-def write_stay_pages(shard: Path) -> None:
-    """Draw the page of each trajectory of a shard beside it."""
+def write_stay_pages(shard: Path, *, fhir: bool = False) -> None:
+    """Draw the page of each trajectory of a shard beside it.
+
+    Args:
+        shard: Its folder.
+        fhir: Whether FHIR resources are written too, in a folder ``fhir`` beside the pages.
+    """
     for path in sorted((shard / FOLDER).glob("*.json")):
-        write_trajectory_page(read_trajectory(path), path.with_suffix(".html"))
+        trajectory = read_trajectory(path)
+        write_trajectory_page(trajectory, path.with_suffix(".html"))
+        if fhir:
+            folder = path.parent / FHIR
+            folder.mkdir(exist_ok=True)
+            write_risk_bundle(folder / path.name, trajectory)
 
 
 def write_stays_page(run: Path, studies: Path, totals: KidneyTotals, facts: dict[str, str]) -> Path:

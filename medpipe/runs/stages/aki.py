@@ -58,6 +58,10 @@ class AkiParams(Params):
         ge=0,
         description="Further stays of a shard that get them: those that alerted, the highest risk first.",
     )
+    fhir: bool = Field(
+        default=False,
+        description="Write each of those trajectories as FHIR R4 resources RiskAssessment too.",
+    )
     outcome: Literal["package", "source", "none"] = Field(
         default="package",
         description="What predictions are labelled by: package is the rule that the package was trained on, "
@@ -138,10 +142,10 @@ class Aki(Stage):
         )
 
     def document(self, case: Case, folder: Path, context: StageContext) -> None:
-        """Draw the page of each trajectory beside it."""
+        """Draw the page of each trajectory beside it, and write its FHIR resources where asked for."""
         from medpipe.runs.kidney_shards.pages import write_stay_pages
 
-        write_stay_pages(folder)
+        write_stay_pages(folder, fhir=self._params.fhir)
 
 
 def _choice(params: AkiParams, manifest: KidneyManifest) -> AlertChoice:
