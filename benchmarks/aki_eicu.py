@@ -29,10 +29,10 @@ from medpipe.training.trainer import FitOptions
 RESULTS = Path("benchmarks/results/aki_eicu.json")
 RECIPE = Path("pipelines/train/aki-icu.yaml")
 
-TASKS: dict[str, str] = {
-    "yaib6": "task={kind: yaib6, drop_after_onset: false}",
-    "yaib6 before onset": "task={kind: yaib6, drop_after_onset: true}",
-    "aki48": "task.kind=aki48",
+TASKS: dict[str, tuple[str, ...]] = {
+    "yaib6": ("task={kind: yaib6, drop_after_onset: false}", "alert_horizon_h=null"),
+    "yaib6 before onset": ("task={kind: yaib6, drop_after_onset: true}", "alert_horizon_h=null"),
+    "aki48": (),
 }
 ARGUMENTS = (
     "network.arguments={{cell: {}, embedding: 32, highway_layers: 1, hidden: 64, layers: 2, dropout: 0.3}}"
@@ -53,7 +53,7 @@ def trained(records: Path, folder: Path, task: str, design: str | None) -> dict[
     changes = () if design is None else (*DESIGNS[design], "seeds=[0]", "trees=null")
     place = folder / task.replace(" ", "-") / (design or "recipe").replace(" ", "-")
     if not (place / FIGURES).exists():
-        recipe = read_kidney_recipe(RECIPE, overrides=(TASKS[task], *changes))
+        recipe = read_kidney_recipe(RECIPE, overrides=(*TASKS[task], *changes))
         stays = "stays-without-labs" if "labs=[]" in changes else "stays"
         train_kidney(recipe, records, place, store_folder=place.parent / stays, options=FitOptions())
     found: dict[str, Any] = json.loads((place / FIGURES).read_text())
