@@ -70,12 +70,16 @@ class CohortPage:
         pipeline: Name of the pipeline.
         skipped: Number of files that are no images, by reason.
         facts: More facts such as versions and the device, by name.
+        units: What a row is, one and many of them.
+        inside: Page of what the rows hold, as the words of its link and its file; None where a row is all.
     """
 
     run: str
     pipeline: str
     skipped: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    units: tuple[str, str] = ("study", "studies")
+    inside: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ def write_cohort(rows: Sequence[CohortRow], page: CohortPage, folder: Path) -> t
         "states": _state_counts(placed),
         "columns": [(name, display_unit(unit)) for name, unit in columns],
         "strip_size": (WIDTH, HEIGHT),
+        "has_images": page.inside is None,
         "has_labels": any(row.labels for row in rows),
         "num_skipped": sum(page.skipped.values()),
         "skipped": sorted(page.skipped.items()),

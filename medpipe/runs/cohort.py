@@ -11,7 +11,7 @@ from medpipe.reports.label_strips import LabelValue
 from medpipe.reports.study import render_study
 from medpipe.runs.folder.run_folder import RunFolder, RunListing
 from medpipe.runs.folder.state import UnitState
-from medpipe.runs.kidney_shards.pages import write_stay_pages, write_stays_page
+from medpipe.runs.kidney_shards.pages import STAYS_PAGE, write_stay_pages, write_stays_page
 from medpipe.runs.kidney_shards.totals import read_totals
 from medpipe.runs.plan import UnitKind
 from medpipe.runs.summary import RunSummary, summarise
@@ -35,6 +35,8 @@ def write_cohort_pages(folder: RunFolder, states: Iterable[UnitState], listing: 
         pipeline=str(record.pipeline["name"]),
         skipped=Counter(reason.split(_REASON_DETAIL)[0] for _, reason in listing.skipped),
         facts=facts,
+        units=(listing.kind.value, listing.kind.plural),
+        inside=None if listing.kind is UnitKind.STUDY else ("All stays", STAYS_PAGE),
     )
     if (totals := read_totals(folder.studies)) is not None:
         write_stays_page(folder.path, folder.studies, totals, facts)

@@ -74,6 +74,16 @@ def test_skipped_files_are_counted_apart(tmp_path: Path, read_page: PageReader) 
     assert "= 3 studies" in text
 
 
+def test_rows_that_are_shards_speak_of_shards_and_link_to_what_they_hold(
+    tmp_path: Path, read_page: PageReader
+) -> None:
+    page = CohortPage("night", "aki", units=("shard", "shards"), inside=("All stays", "stays.html"))
+    read = read_page(write_cohort(rows_of(3), page, tmp_path)[0])
+    assert "stays.html" in {tag["href"].removeprefix("./") for tag in read.all("a") if "href" in tag}
+    assert "Shards by state" in read.text
+    assert not any(tag.get("class") == "image" for tag in read.all("td"))
+
+
 def test_outliers_are_marked_and_linked(tmp_path: Path, read_page: PageReader) -> None:
     values = [10.0, 11.0, 12.0, 13.0, 14.0, 99.0]
     rows = [
