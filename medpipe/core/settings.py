@@ -24,6 +24,9 @@ MAX_DEPTH: Final = 20
 """Deeper nesting is no setting, and would exhaust the stack."""
 
 
+_VALUE_ERROR: Final = "Value error, "
+"""What pydantic sets before the words of a validator."""
+
 _EXPECTED: Final[Mapping[str, str]] = {
     "bool_parsing": "true or false is expected",
     "bool_type": "true or false is expected",
@@ -264,6 +267,9 @@ def _raise_first(error: ValidationError, model: type[BaseModel], settings: Setti
         raise SettingsError(
             Code.E_SETTINGS, f"{where}: the key {key!r} is missing", fix="Give it a value."
         ) from error
+    if first["type"] == "value_error" and isinstance(first["input"], Mapping):  # keys that do not fit
+        told = first["msg"].removeprefix(_VALUE_ERROR)
+        raise SettingsError(Code.E_SETTINGS, f"{where}: {told}", fix="Change one of the keys.") from error
     key = _last_key(first["loc"], settings.data) or key
     raise SettingsError(
         Code.E_SETTINGS,

@@ -29,6 +29,14 @@ def test_baseline_has_no_default() -> None:
         read_kidney_recipe(RECIPE, overrides=("task={kind: aki48}",))
 
 
+def test_keys_that_do_not_fit_are_told_without_the_whole_recipe() -> None:
+    with pytest.raises(
+        SettingsError, match=r"alert_horizon_h must be one of the horizons, \[6.0, 12.0"
+    ) as told:
+        read_kidney_recipe(RECIPE, overrides=("alert_horizon_h=7",))
+    assert "optimiser" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
