@@ -6,7 +6,7 @@ import typer
 
 from medpipe.cli import options as opt
 from medpipe.cli.run_commands import show_plan
-from medpipe.cli.screen import progress_bars
+from medpipe.cli.screen import progress_bars, say
 from medpipe.cli.summaries import end, show_summary
 from medpipe.runs.identity import Names
 from medpipe.runs.options import RunOptions
@@ -85,6 +85,7 @@ def aki(
     """Forecast kidney injury for every patient of health records: risks, maxima of labs, alerts, pages."""
     from medpipe.runs import runner
     from medpipe.runs.kidney_shards.run import aki_pipeline, run_names
+    from medpipe.runs.kidney_shards.totals import read_stays
 
     chosen = RunOptions(
         device=device,
@@ -97,6 +98,7 @@ def aki(
         key=key,
         shard_patients=shard_patients,
     )
+    named = dict(zip(run_names(patient or [], chosen), patient or [], strict=True))
     pipeline = aki_pipeline(
         {
             "package": package,
@@ -105,7 +107,7 @@ def aki(
             "threshold": threshold,
             "refractory_h": refractory_h,
             "max_per_day": max_per_day,
-            "patients": run_names(patient or [], chosen),
+            "patients": list(named),
             "pages": pages,
             "fhir": fhir,
             "outcome": outcome,
@@ -120,4 +122,8 @@ def aki(
         show_plan(planned, as_json=as_json)
         return
     show_summary(summary, as_json=as_json, quiet=quiet)
+    if named and not quiet:
+        with_a_stay = {row["subject_id"] for _, row in read_stays(summary.folder / "studies")}
+        for name in named.keys() - with_a_stay:
+            say(f"no page for --patient {named[name]}: no finished shard holds a stay of that patient")
     end(summary, allow_refused=allow_refused)

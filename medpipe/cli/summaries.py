@@ -70,6 +70,16 @@ def _say_shards(summary: RunSummary, totals: "KidneyTotals | None") -> None:
     if totals is None:
         return
     say(f"an alert: {totals.policy}")
+    flags = [
+        f"flagged: {state.id}: {reason.code}: {reason.message}"
+        for state in summary.states.values()
+        if state.state is State.FLAGGED
+        for reason in state.reasons
+    ]
+    for flag in flags[:_SHOWN]:
+        say(flag)
+    if len(flags) > _SHOWN:
+        say(f"and {len(flags) - _SHOWN} more; see the page")
     for patient, code, message in totals.refused[:_SHOWN]:
         say(f"refused: {patient}: {code}: {message}")
     if len(totals.refused) > _SHOWN:
@@ -89,7 +99,7 @@ def end(summary: RunSummary, *, allow_refused: bool = False) -> NoReturn:
             Code.E_NO_INPUT,
             "The records hold no patient",
             found=counted(summary.num_files, "file"),
-            fix="Name records with rows, and a new output folder or the same one.",
+            fix="Name records with rows of patients; the same output folder may be given again.",
         )
     if not summary.num_units:
         raise no_study(summary.num_files)

@@ -111,7 +111,7 @@ class Code(StrEnum):
     W_TURNED = "W_TURNED", "the head is turned: it was interpolated to lie upright"
     W_NOT_FOUND = "W_NOT_FOUND", "a structure was not found in the image"
     W_CLEANED = "W_CLEANED", "cleaning changed a structure by a tenth or more"
-    W_UNSEEN = "W_UNSEEN", "the image lies beyond those that the model was trained on"
+    W_UNSEEN = "W_UNSEEN", "the input lies beyond what the model was trained on"
     W_MEMORY = "W_MEMORY", "memory did not suffice: the work was done in smaller steps"
     W_UNIT = "W_UNIT", "values whose unit is unknown or in doubt were left out"
     W_PATIENTS = "W_PATIENTS", "patients of a shard were refused; the others were worked on"

@@ -142,11 +142,13 @@ def _alert_rows(trajectory: StayTrajectory) -> tuple[AlertRow, ...]:
 
 
 def _interval(trajectory: StayTrajectory, step: int) -> str:
-    """Return the interval of a risk at the horizon of the alerts; empty where it has none."""
+    """Return the interval of a risk at the horizon of the alerts; empty where it has none, or no width."""
     if not trajectory.low:
         return ""
     low, high = (table[step][trajectory.alert_column] for table in (trajectory.low, trajectory.high))
-    return f"{format_risk(low)} to {format_risk(high)}" if low is not None and high is not None else ""
+    if low is None or high is None or low == high:
+        return ""
+    return f"{format_risk(low)} to {format_risk(high)}"
 
 
 def _step_rows(trajectory: StayTrajectory) -> tuple[StepRow, ...]:

@@ -131,3 +131,19 @@ def test_refused_patients_are_named_and_the_exit_is_0(
     assert said.code == 0
     assert "refused: 2: E_RECORD: The age at admission is no human's" in said.err
     assert "refused records\t1" in said.out
+
+
+def test_codes_that_the_predicates_do_not_know_are_told_with_the_flags(
+    medpipe: Medpipe, kidney_package: Path, small_ward: Path, tmp_path: Path
+) -> None:
+    said = medpipe("aki", small_ward / "meds", "-o", tmp_path / "out", "--package", kidney_package)
+    assert said.code == 0
+    assert "flagged: shard-00000: W_NO_LABS: 12 of 12 records" in said.err
+    assert "the predicates 'mimic' do not know the codes of" in said.err
+
+
+def test_patient_who_is_not_there_is_told(run: Medpipe) -> None:
+    said = run("--patient", "3", "--patient", "nobody")
+    assert said.code == 0
+    assert "no page for --patient nobody: no finished shard holds a stay" in said.err
+    assert "--patient 3:" not in said.err

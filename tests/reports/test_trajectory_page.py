@@ -101,6 +101,10 @@ class TestPage:
         assert NOT_FOR_DIAGNOSIS in text
         assert "aki 1.0.0" in text
 
+    def test_interval_without_width_is_not_told(self, page_of: Callable[..., Any]) -> None:
+        page = page_of(low=FIELDS["probs"], high=FIELDS["probs"])
+        assert "50.0 % to" not in page.text.replace("\u202f", " ")
+
     def test_charts_are_risk_then_creatinine_then_others(self, page_of: Callable[..., Any]) -> None:
         alts = [tag["alt"] for tag in page_of().all("img")]
         assert [alt.split(" ")[0] for alt in alts] == ["Risk", "Creatinine:", "Potassium:"]

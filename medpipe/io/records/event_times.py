@@ -91,7 +91,7 @@ class TimeReader:
                 Code.E_TIME,
                 f"{self._table}: a date or time is not in the calendar",
                 found=f"among rows {self._rows - len(texts) + 1} to {self._rows}",
-                fix="Such as 31 February, or hour 25.",
+                fix="Mend or remove dates such as 31 February, and times such as 25:00.",
             ) from error
         naive: npt.NDArray[np.datetime64] = pc.cast(moments, pa.timestamp("us")).to_numpy(
             zero_copy_only=False

@@ -110,7 +110,19 @@ def _is_stay(file: Path) -> bool:
 
 def _content(path: Path) -> str:
     if path.is_file():
-        return f"a file {path.suffix or 'without suffix'}"
+        return f"a file {path.suffix or 'without suffix'}{_missing(path)}"
     names = sorted(item.name for item in path.iterdir())
     more = len(names) - _SHOWN
     return (", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")) or "an empty folder"
+
+
+def _missing(path: Path) -> str:
+    """Say which columns a CSV file lacks; its own first line may be a patient's, and is not told."""
+    if path.suffix != ".csv":
+        return ""
+    try:
+        columns = {column.lower() for column in read_header(path)[1]}
+    except SettingsError:
+        return ""
+    missing = [column for column in NEEDS if column not in columns]
+    return f" without the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"

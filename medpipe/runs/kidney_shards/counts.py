@@ -169,7 +169,7 @@ class ShardCounts:
             yield (
                 Code.W_NO_LABS,
                 f"{self.rows.without_labs} of {self.records} records hold no laboratory value",
-                "",
+                self._unknown(),
             )
         if self.beyond:
             yield (
@@ -177,6 +177,14 @@ class ShardCounts:
                 "Stays lie beyond those that the model was trained on: their risks may be wrong",
                 "; ".join(f"{count} {what}" for what, count in sorted(self.beyond.items())),
             )
+
+    def _unknown(self) -> str:
+        """Return how many rows have a code that the predicates do not know; empty where none has."""
+        unknown = self.rows.unknown_codes.total()
+        if not unknown:
+            return ""
+        known = f"the predicates {self.predicates!r} do not know the codes of"
+        return f"{known} {unknown} of {self.rows.rows} rows"
 
 
 def _total(count: "int | Counter[Any]") -> int:

@@ -80,6 +80,24 @@ def prepare_stays(
     return store
 
 
+def check_labs(store: RaggedStore) -> None:
+    """Refuse prepared stays without a single laboratory value: their codes were most likely not understood.
+
+    Raises:
+        SettingsError: There is none; says how many rows the predicates do not know (``E_DATASET``).
+    """
+    if store.facts.get("has_labs", True):
+        return
+    rows = store.facts["rows"]
+    raise SettingsError(
+        Code.E_DATASET,
+        "No record holds a laboratory value",
+        found=f"the predicates {store.facts['made_by']['predicates']!r} do not know the codes of "
+        f"{rows['unknown_codes']} of {rows['read']} rows",
+        fix="Name the predicates of these records with --predicates, and a new output folder.",
+    )
+
+
 def _items(
     recipe: KidneyRecipe,
     records: Path,
@@ -90,6 +108,8 @@ def _items(
     """Yield each stay; the facts are filled on the way."""
     vocabulary: dict[str, int] = {}
     done = Counter(patients=0, refused=0, stays=0, without_steps=0)
+    rows = Counter(read=0, unknown_codes=0)
+    has_labs = False
     for raw in open_records(records):
         done["patients"] += 1
         try:
@@ -97,6 +117,8 @@ def _items(
         except RefusedError:
             done["refused"] += 1
             continue
+        rows.update(read=known.counts.rows, unknown_codes=known.counts.unknown_codes.total())
+        has_labs = has_labs or not known.counts.without_labs
         record = known.record
         if recipe.inputs.codes:
             record = with_codes(record, raw)
@@ -109,7 +131,13 @@ def _items(
                 yield _facts_of(record, stay, arrays), arrays
         if progress is not None:
             progress("read", done["patients"], 0)
-    facts.update(counts=dict(done), vocabulary=list(vocabulary), variables=list(MEASURED))
+    facts.update(
+        counts=dict(done),
+        rows=dict(rows),
+        has_labs=has_labs,
+        vocabulary=list(vocabulary),
+        variables=list(MEASURED),
+    )
 
 
 def _facts_of(record: PatientRecord, stay: HospitalStay, arrays: Mapping[str, Any]) -> dict[str, Any]:

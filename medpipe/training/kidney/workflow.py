@@ -40,7 +40,7 @@ from medpipe.training.kidney.labelled import labelled_stays
 from medpipe.training.kidney.merging import TreeWeight, choose_weight, merged
 from medpipe.training.kidney.packaging import Trained, package_kidney
 from medpipe.training.kidney.predictions import groups_of, predictions_of
-from medpipe.training.kidney.preparation import prepare_stays
+from medpipe.training.kidney.preparation import check_labs, prepare_stays
 from medpipe.training.kidney.reading import StayReader, fit_encoding
 from medpipe.training.kidney.recipe import KidneyRecipe
 from medpipe.training.kidney.split import Parts, choose_split, parts_of
@@ -127,6 +127,7 @@ def train_kidney(
     store = prepare_stays(
         recipe, records, store_folder or folder / STAYS, predicates=predicates, progress=options.progress
     )
+    check_labs(store)
     split = choose_split(recipe, store, records, folder / SPLIT)
     parts = parts_of(store, split)
     encoding = fit_encoding(store, parts["train"], recipe.inputs, seed=recipe.split_seed)

@@ -91,5 +91,5 @@ def test_what_is_no_time_is_refused_without_telling_it(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["2026-02-30", "2026-01-01T25:00", "2026-01-01T12:00:00+99:00"])
 def test_what_is_in_no_calendar_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="not in the calendar: found among rows 1 to 1"):
+    with pytest.raises(SettingsError, match=r"not in the calendar: found among rows 1 to 1\. Mend"):
         read(text)

@@ -64,11 +64,12 @@ def test_nothing_there_is_no_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("a.csv", b"id,when\n1,2\n", "a file .csv"),
+        ("a.csv", b"id,when\n1,2\n", "a file .csv without the columns patient, time, code, value"),
+        ("b.csv", b"patient_id,time,code,value\n", "a file .csv without the column patient"),
         ("a.zip", b"PK\x03\x04damaged", "a file .zip"),
         ("a.parquet", b"PAR1", "a file .parquet"),
         ("a", b"\xff\xd8\xff", "a file without suffix"),
-        ("empty.csv", b"", "a file .csv"),
+        ("empty.csv", b"", "a file .csv without the columns patient, time, code, value"),
     ],
 )
 def test_other_file_is_refused_with_what_it_is_and_what_is_known(

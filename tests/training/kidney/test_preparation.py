@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from medpipe.core.errors import SettingsError
 from medpipe.data.ragged_store import RaggedStore
 from medpipe.data.stay_windows import WindowKey, collate_windows
 from medpipe.ehr.baseline import BaselineRule
 from medpipe.training.kidney.data_module import stay_windows
-from medpipe.training.kidney.preparation import prepare_stays
+from medpipe.training.kidney.preparation import check_labs, prepare_stays
 from medpipe.training.kidney.reading import StayReader, fit_encoding
 from medpipe.training.kidney.recipe import Aki48, InputsRecipe, KidneyRecipe
 
@@ -52,6 +53,15 @@ def store(table: Path, tmp_path_factory: pytest.TempPathFactory) -> RaggedStore:
 def test_stay_shorter_than_a_step_is_left_out_and_counted(store: RaggedStore) -> None:
     assert [item["patient"] for item in store.items] == ["a", "c"]
     assert store.facts["counts"] == {"patients": 3, "refused": 0, "stays": 2, "without_steps": 1}
+
+
+def test_records_without_a_lab_are_refused_with_their_predicates(
+    store: RaggedStore, table: Path, tmp_path: Path
+) -> None:
+    check_labs(store)
+    unread = prepare_stays(RECIPE, table, tmp_path / "stays", predicates="ward")
+    with pytest.raises(SettingsError, match=r"'ward' do not know the codes of 11 of 11 rows.*--predicates"):
+        check_labs(unread)
 
 
 def test_labels_are_those_of_its_own_creatinine(store: RaggedStore) -> None:
