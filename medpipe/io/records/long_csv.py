@@ -1,6 +1,7 @@
 """A table of one's own: a row an event, with patient, time, code, value and unit."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medpipe.core.codes import Code
+from medpipe.core.errors import SettingsError
 from medpipe.io.records.contiguous import Contiguous
 from medpipe.io.records.event_times import TimeReader
 from medpipe.io.records.raw_patient import RawPatient, hours_since
@@ -33,14 +36,26 @@ def read_long_csv(path: Path) -> Iterator[RawPatient]:
         ``<0.2``, is NaN.
 
     Raises:
-        SettingsError: A column is missing, rows of a patient stand apart (``E_DATASET``), or times are of two
-            forms or none (``E_TIME``).
+        SettingsError: A column is missing or nearly called ``unit``, rows of a patient stand apart
+            (``E_DATASET``), or times are of two forms or none (``E_TIME``).
     """
-    has_unit = _UNIT in [column.lower() for column in read_header(path)[1]]
-    columns = (*NEEDS, _UNIT) if has_unit else NEEDS
+    columns = (*NEEDS, _UNIT) if _has_unit(path) else NEEDS
     batches = _typed(path, columns)
     for patient, rows in Contiguous("patient").patients(batches, place=path.name):
         yield _patient(patient, rows)
+
+
+def _has_unit(path: Path) -> bool:
+    """Return whether rows state units; a column of another name would be passed over, and its units lost."""
+    found = [column.lower() for column in read_header(path)[1]]
+    if _UNIT not in found and (near := get_close_matches(_UNIT, found, n=1, cutoff=0.7)):
+        raise SettingsError(
+            Code.E_DATASET,
+            f"{path.name}: the column of units is called {_UNIT!r}",
+            found=repr(near[0]),
+            fix=f"Call it {_UNIT!r}; rename it if it is something else.",
+        )
+    return _UNIT in found
 
 
 def _typed(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

@@ -72,6 +72,13 @@ def test_missing_column_is_named_with_the_nearest(tmp_path: Path) -> None:
         list(read_long_csv(written(tmp_path, "patient,times,code,value\na,1,x,1\n")))
 
 
+def test_column_of_units_by_another_name_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("patient,time,code,value,units\na,0,creatinine,1.0,mg/dL\n")
+    with pytest.raises(SettingsError, match="called 'unit': found 'units'"):
+        list(read_long_csv(path))
+
+
 def test_row_without_a_patient_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"own\.csv: a row names no patient"):
         list(read_long_csv(written(tmp_path, "patient,time,code,value\na,1,x,1\n ,1,x,1\n")))
