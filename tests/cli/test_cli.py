@@ -1,13 +1,11 @@
 """The command line: exit codes, data on standard output, words on standard error."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import pytest
 import typer
 
 from medpipe.cli.exit_codes import Exit, exit_of_counts
-from medpipe.cli.main import app, main
+from medpipe.cli.main import app
 from medpipe.core.codes import Code
 from medpipe.runs.folder.run_folder import RunFolder
 from medpipe.runs.folder.state import Reason, State
@@ -26,43 +24,12 @@ from medpipe.runs.stages.measure import Measure
 from medpipe.runs.stages.report import Report
 from medpipe.runs.summary import status
 
-
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Medpipe = Callable[..., Said]
+Medpipe = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
-@pytest.fixture
-def medpipe(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Medpipe:
-    """Return a caller of the command line within this process."""
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-
-    def call(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["medpipe", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        return Said(int(ended.value.code or 0), out, err)
-
-    return call
 
 
 def write_nifti(path: Path, seed: int = 0) -> Path:

@@ -7,22 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medpipe.cli.main import main
-
 Command = Callable[..., int]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Return what runs a command and gives its exit code."""
-
-    def command(*words: str) -> int:
-        monkeypatch.setattr("sys.argv", ["medpipe", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    return command
 
 
 @pytest.fixture

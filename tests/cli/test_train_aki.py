@@ -5,27 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from medpipe.cli.main import main
-
 RECIPE = Path(__file__).resolve().parents[2] / "pipelines" / "train" / "aki.yaml"
 
 
 LICENCE = ("--data-licence", "CC0-1.0")
 
 Command = Callable[..., int]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Return what runs a command and gives its exit code."""
-
-    def command(*words: str) -> int:
-        monkeypatch.setattr("sys.argv", ["medpipe", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    return command
 
 
 def test_records_that_are_not_there_are_told(

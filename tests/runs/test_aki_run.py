@@ -16,18 +16,15 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from medpipe.core.codes import Code
 from medpipe.core.errors import NoInputError, SettingsError
-from medpipe.core.settings import SettingsFile
 from medpipe.runs import runner
 from medpipe.runs.cohort import render
 from medpipe.runs.folder.run_folder import RunFolder
 from medpipe.runs.folder.state import State
 from medpipe.runs.identity import Names
-from medpipe.runs.kidney_shards.run import aki
+from medpipe.runs.kidney_shards.run import aki, aki_pipeline
 from medpipe.runs.kidney_shards.totals import read_totals
 from medpipe.runs.options import RunOptions
-from medpipe.runs.pipeline import PipelineInput, build_pipeline
 from medpipe.runs.plan import Shard, UnitKind
 from medpipe.runs.summary import RunSummary, status
 from medpipe.simulate.ward.writing import write_ward
@@ -279,7 +276,7 @@ class TestWrongInput:
             go(small_ward / "meds", tmp_path / "out", Path("head-ct"))
 
     def test_two_sources(self, small_ward: Path, kidney_package: Path, tmp_path: Path) -> None:
-        pipeline = build_pipeline(pipeline_file(kidney_package))
+        pipeline = aki_pipeline({"package": str(kidney_package)})
         with pytest.raises(SettingsError, match="one source: found 2 inputs"):
             runner.run(pipeline, [small_ward / "meds"] * 2, tmp_path / "out")
 
@@ -320,40 +317,6 @@ class TestWrongInput:
         states = {name: state.state for name, state in summary.states.items()}
         assert states == {"shard-00000": State.REFUSED, "shard-00001": State.FLAGGED}
         assert "Birth lies after admission" in summary.states["shard-00000"].reasons[0].message
-
-
-def pipeline_file(package: Path | str, **changes: Any) -> SettingsFile:
-    stages = [{"use": "aki", "package": str(package)}]
-    return SettingsFile("p.yaml", {"name": "p", "input": "records", "stages": stages, **changes}, {})
-
-
-class TestPipelineFile:
-    def test_records_are_its_input(self, kidney_package: Path) -> None:
-        pipeline = build_pipeline(pipeline_file(kidney_package))
-        assert pipeline.input is PipelineInput.RECORDS
-        assert pipeline.resolved()["input"] == "records"
-
-    def test_images_have_no_place_in_it(self, kidney_package: Path) -> None:
-        with pytest.raises(SettingsError, match="accepts no images: found image"):
-            build_pipeline(pipeline_file(kidney_package, accepts={"image": {}}))
-        stages = [{"use": "aki", "package": str(kidney_package)}, {"use": "measure"}]
-        with pytest.raises(SettingsError, match=r"'measure' takes .*: found records"):
-            build_pipeline(pipeline_file(kidney_package, stages=stages))
-
-    def test_images_do_not_go_through_it(self, kidney_package: Path) -> None:
-        with pytest.raises(SettingsError, match=r"takes records.*Write 'input: records'"):
-            build_pipeline(pipeline_file(kidney_package, input="studies"))
-
-    def test_wrong_parameters_are_told_before_any_work(self, kidney_package: Path) -> None:
-        for params, message in (
-            ({"horizon_h": 12}, "12 h ahead: found 24, 48"),
-            ({"horizon_h": 24}, "no threshold for 24 h"),
-            ({"predicates": "wart"}, "no predicates 'wart'"),
-        ):
-            stages = [{"use": "aki", "package": str(kidney_package), **params}]
-            with pytest.raises(SettingsError, match=message) as told:
-                build_pipeline(pipeline_file(kidney_package, stages=stages))
-            assert told.value.code in (Code.E_SETTINGS, Code.E_PACKAGE)
 
 
 COMMAND = """
